@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a file's part depends on besides the files that are read for it.
+    """What a file's part depends on, besides the files that are read for it.
 
     Attributes:
         modules: The project's module names.
@@ -75,7 +75,7 @@ def analyze_file(sources: Sources, around: Surroundings, file: str) -> Analysis:
 
 
 def find_exports(sources: Sources, around: Surroundings, file: str) -> Analysis:
-    """Find what a file exports and nothing else, which takes less time. The arguments are those of `analyze_file`."""
+    """Find what a file exports and nothing else, which is faster. The arguments are those of `analyze_file`."""
     return _analysis(sources, around, file, None)
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def analyze_models(sources: Sources, modules: Modules, file: str, asked: Iterable[str]) -> FileModels:
-    """Work out what payloads carry of classes of a file, and of those of the same file that they hold.
+    """Work out what payloads carry of classes in a file, and of the classes that they contain in the same file.
 
     Args:
         sources: Parses files.

@@ -100,7 +100,7 @@ class EventContract(NamedTuple):
 
     @property
     def result_keys(self) -> dict[str, str]:
-        """The key of each handler in `receipt.results()`, by identity: as `upnext.receipt` names jobs."""
+        """The key of each handler in `receipt.results()`, by identity; `upnext.receipt` uses the same."""
         count = Counter(receiver.name for receiver in self.receivers)
         return {
             receiver.identity: receiver.name if count[receiver.name] == 1 else f"{receiver.worker}.{receiver.name}"
@@ -109,7 +109,7 @@ class EventContract(NamedTuple):
 
     @property
     def names(self) -> dict[str, str]:
-        """What to call each handler, by identity: its name, and its worker where two have one name."""
+        """The display name of each handler, by identity: its name, with its worker if two share the name."""
         count = Counter(receiver.name for receiver in self.receivers)
         return {
             receiver.identity: receiver.name if count[receiver.name] == 1 else f"{receiver.name} of {receiver.worker}"

@@ -9,7 +9,7 @@ _Node = TypeVar("_Node", bound=Hashable)
 
 
 def components(starts: Iterable[_Node], leads_to: Callable[[_Node], Iterable[_Node]]) -> Iterator[list[_Node]]:
-    """Yield the strongly connected components reachable from some nodes, each after all those that it leads to.
+    """Yield the strongly connected components reachable from some nodes, each after those reachable from it.
 
     A node that is in no cycle is a component of its own. This is Tarjan's algorithm, without recursion: every edge is
     followed once.
@@ -50,7 +50,7 @@ class _Walk(NamedTuple, Generic[_Node]):
         return iter(leads_to(node))
 
     def is_fresh(self, node: _Node, other: _Node) -> bool:
-        """Whether another node is unvisited. If it closes a cycle, that is noted."""
+        """Whether another node is unvisited; if it closes a cycle, that is recorded."""
         if other not in self.numbers:
             return True
         if other in self.on_path:
@@ -58,11 +58,11 @@ class _Walk(NamedTuple, Generic[_Node]):
         return False
 
     def lower(self, node: _Node, number: int) -> None:
-        """Note that a node leads back to the one with this number."""
+        """Record that a node leads back to the one with this number."""
         self.lowest[node] = min(self.lowest[node], number)
 
     def taken_out(self, node: _Node) -> list[_Node]:
-        """Take the component that a node is the root of off the path."""
+        """Take the component rooted at a node off the path."""
         found = [self.path.pop()]
         while found[-1] != node:
             found.append(self.path.pop())
@@ -71,7 +71,7 @@ class _Walk(NamedTuple, Generic[_Node]):
 
 
 def in_turns(waiting: Mapping[str, Collection[str]]) -> list[tuple[list[str], list[str]]]:
-    """Sort files into turns, so that each comes after the others that it imports.
+    """Sort files into turns, so that each comes after those that it imports.
 
     Args:
         waiting: For each file, the files that it imports.
@@ -92,7 +92,7 @@ def in_turns(waiting: Mapping[str, Collection[str]]) -> list[tuple[list[str], li
 
 
 def grounded(sources: Mapping[str, set[str]]) -> set[str]:
-    """Return the files that do not depend on an import cycle for what they have.
+    """Return the files that do not depend on an import cycle for their exports.
 
     Args:
         sources: For each file, the files that it has anything from.
@@ -112,7 +112,7 @@ def grounded(sources: Mapping[str, set[str]]) -> set[str]:
 
 
 def led_to(files: set[str], sources: Mapping[str, set[str]]) -> set[str]:
-    """Return the transitive importers of some files, and these. A source that ends with `/` is a whole folder."""
+    """Return some files and their transitive importers. A source that ends with `/` is a whole folder."""
     found, fresh = set(files), [*files]
     led = _from(sources)
     while fresh:
@@ -126,7 +126,7 @@ def led_to(files: set[str], sources: Mapping[str, set[str]]) -> set[str]:
 
 
 def folders_of(paths: Iterable[str]) -> frozenset[str]:
-    """Return all folders that some files are in, at any depth. Each ends with `/`."""
+    """Return all folders around some files, at any depth. Each ends with `/`."""
     found: set[str] = {"/"}
     for path in paths:
         folder = path.rpartition("/")[0]
@@ -137,7 +137,7 @@ def folders_of(paths: Iterable[str]) -> frozenset[str]:
 
 
 def _from(sources: Mapping[str, set[str]]) -> dict[str, list[str]]:
-    """Reverse the edges: for each source, the files that have something from it."""
+    """Reverse the edges: for each source, the files that get something from it."""
     found: dict[str, list[str]] = {}
     for path, others in sources.items():
         for each in others:

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class ConfigurationError(Exception):
-    """Raised when a setting of the project cannot be used; the message names it and says what can."""
+    """Raised when a setting of the project is invalid; the message names it and the alternatives."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def quote(text: str, *, ascii_only: bool = False) -> str:
-    """Write text as a Python string in double quotes that ends exactly where it should.
+    """Write text as a double-quoted Python string literal.
 
     Everything that a terminal or an editor would not show as itself is escaped: control characters, line separators,
     marks that turn the direction of writing, lone surrogates.
@@ -15,7 +15,7 @@ def quote(text: str, *, ascii_only: bool = False) -> str:
 
 
 def visible(text: str) -> str:
-    """Return text that is safe on a terminal: whatever is not printable is escaped, all else stays."""
+    """Return text that is safe on a terminal: whatever is not printable is escaped."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else _escaped(char, ascii_only=False) for char in text)

@@ -25,17 +25,17 @@ class FilePart(NamedTuple):
     last: int
 
     def __str__(self) -> str:
-        """Write it as it is kept among names of events: no name begins with a space."""
+        """Write it in the form used among names of events: no name begins with a space."""
         return f" {self.first} {self.last} {self.file}"
 
     @classmethod
     def parse(cls, text: str) -> FilePart | None:
-        """Read it again, None for the name of an event."""
+        """Parse it again, None for the name of an event."""
         if not text.startswith(" "):
             return None
         first, last, file = text[1:].split(" ", 2)
         return cls(file, int(first), int(last))
 
     def holds(self, place: Place) -> bool:
-        """Return whether a place is in it."""
+        """Return whether it contains a place."""
         return place.file == self.file and self.first <= place.line <= self.last

@@ -46,7 +46,7 @@ class FileWords:
         return FileWords(index, self.kept, self._attributes, self._bound, True, self._fresh)
 
     def attributes(self, path: str) -> frozenset[str]:
-        """Return the attributes that a file uses, of any object."""
+        """Return the attributes that a file uses, on any object."""
         return frozenset(self._attributes_of(path).decode("utf-8", "replace").split())
 
     def says(self, path: str, words: Collection[str]) -> bool:
@@ -70,7 +70,7 @@ class FileWords:
         return takes_by_name(self.index.bytes_of(path) or b"", words, {*modules, *inner}, bound_by(imports))
 
     def bound(self, path: str) -> frozenset[str]:
-        """Return the names that a file may bind, and `ANYTHING` if it has a `__getattr__`."""
+        """Return the names that a file may bind, with `ANYTHING` if it has a `__getattr__`."""
         if path not in self._bound:
             self.look_for_bound((path,))
         return frozenset(self._bound[path].decode("utf-8", "replace").split())
@@ -91,7 +91,7 @@ class FileWords:
         self._fresh.update(fresh)
 
     def lines(self) -> dict[str, bytes] | None:
-        """Return what to save for the next scan, or None if what is saved already will do."""
+        """Return what to save for the next scan, or None if what is saved is sufficient."""
         if len(self._fresh) * _FEW <= len(self._attributes):
             return None
         found: dict[str, bytes] = {}
@@ -114,7 +114,7 @@ class FileWords:
                 self._bound[path] = bound
 
     def _stamp(self, path: str) -> bytes:
-        """Identify the state of a file that was read; b"" if its time stamps are too recent to tell."""
+        """Identify the state of a file that was read; b"" if its times are too recent to be reliable."""
         entry = self.index.entries.get(path)
         if entry is None or entry.changed < 0:
             return b""
@@ -134,5 +134,5 @@ class FileWords:
 
 @lru_cache(maxsize=1_000)
 def _are_plain(words: frozenset[str]) -> bool:
-    """Whether words are ASCII: Python knows others by several spellings."""
+    """Whether words are ASCII: Python has several spellings for others."""
     return all(map(str.isascii, words))

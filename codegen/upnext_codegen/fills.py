@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class _Filled(NamedTuple):
-    """What is filled in one file, and by which files."""
+    """The names filled in one file, and the files that fill them."""
 
     names: frozenset[str]
     fillers: frozenset[str]
@@ -26,7 +26,7 @@ class Fills:
     _by_file: Mapping[str, _Filled] | None = None
 
     def note(self, filler: str, fills: Iterable[tuple[str, str]]) -> None:
-        """Note what a file fills now: pairs of another file and a name in it."""
+        """Record what a file fills now: pairs of another file and a name in it."""
         found = tuple(fills)
         if found != self._by_filler.get(filler, ()):
             self._by_filler[filler] = found
@@ -49,7 +49,7 @@ class Fills:
         return {*self._all()}
 
     def changed(self, before: Fills) -> set[str]:
-        """Return the files whose filled names are not those from before."""
+        """Return the files whose filled names have changed."""
         return {file for file in self.files() | before.files() if self.of(file) != before.of(file)}
 
     def _all(self) -> Mapping[str, _Filled]:

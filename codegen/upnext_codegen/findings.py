@@ -16,7 +16,7 @@ MOST_RELATED = 50
 
 
 class Related(NamedTuple):
-    """Another place that a finding is about, and what is there."""
+    """Another place that a finding is about, with a text."""
 
     place: Place
     message: str
@@ -85,7 +85,7 @@ class Finding(NamedTuple):
 
 
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Sort findings by file, line, column and code; one that was made twice is kept once."""
+    """Sort findings by file, line, column and code, without duplicates."""
     return tuple(sorted(dict.fromkeys(findings), key=lambda finding: (finding.place, finding.code, finding.message)))
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def uncollected() -> Generator[None]:
-    """Leave the collector off for as long as this lasts."""
+    """Disable the collector within the block."""
     enabled = gc.isenabled()
     gc.disable()
     try:

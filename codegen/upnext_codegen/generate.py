@@ -44,7 +44,7 @@ def generate(
     earlier: Sequence[Contract | DeployedState] = (),
     sources: Current | None = None,
 ) -> Report:
-    """Bring the generated files of a project up to date, or tell whether they are.
+    """Bring the generated files of a project up to date, or check whether they are.
 
     Args:
         project: The project.
@@ -84,7 +84,7 @@ def generate(
 
 
 class _Merged(NamedTuple):
-    """What handlers come to.
+    """The result of merging handlers.
 
     Attributes:
         scan: The sources, with the handlers of other projects that were pulled.
@@ -134,7 +134,7 @@ def _about(
     earlier: Sequence[Contract | DeployedState],
     sources: Current,
 ) -> tuple[Finding, ...]:
-    """Return what is wrong with the graph, beside earlier states, and beside other projects."""
+    """Return the findings about the graph, earlier states, and other projects."""
     contract = merged.contract
     more = [*_broken(earlier, project, scan, contract, found)]
     if merged.pulled and sources:

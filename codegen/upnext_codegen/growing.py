@@ -12,7 +12,7 @@ def ways_of(part: Resolved) -> tuple[object, ...]:
 
 
 def grown(part: Resolved, before: Resolved | None) -> Resolved:
-    """Return a part that also exports what it was found to export before, when less was known about other files.
+    """Return a part that also exports what it was found to export earlier, when less was known about other files.
 
     Without this, two files that depend on each other's exports could be analyzed in turn for ever.
     """

@@ -45,7 +45,7 @@ class Importers:
         return cls(imports)
 
     def but_in(self, folders: Collection[str]) -> Importers:
-        """Return a copy that forgets how imports resolve in these folders, where they may now mean something else."""
+        """Return a copy without cached import resolutions in these folders, where the meaning may have changed."""
         return Importers(self._imports, {key: each for key, each in self._taken.items() if key[0] not in folders})
 
     def naming(self, names: Iterable[str]) -> set[str]:

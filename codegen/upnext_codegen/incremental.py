@@ -118,7 +118,7 @@ class Incremental:
         return Snapshot(entries, texts, self._digest, imported, self._words, frame=self._frame, unreached=unreached)
 
     def _recall(self) -> None:
-        """Reuse cached parts whose file, the files it reads, and the meaning of whose imports are all unchanged."""
+        """Reuse cached parts whose file, read files, and import resolutions are all unchanged."""
         known, modules = self.index.known, self.modules
         self._imported_by, self._unreached = {**known.imported}, {*known.unreached}
         changed = self.index.changed() if self.index.looked else set[str]()
@@ -205,7 +205,7 @@ class Incremental:
         return pending
 
     def _changed_export_names(self) -> set[str]:
-        """The names that files which were worked out export now and did not before, or the other way.
+        """The names that analyzed files have begun or ceased to export.
 
         With those of the files that export something now and nothing before, or the other way.
         """
@@ -218,7 +218,7 @@ class Incremental:
         return found
 
     def _find_unreached(self, relevance: Relevance) -> set[str]:
-        """Find the files that a scan without a cache would not come upon, and of which something would be told.
+        """Find files that a scan without a cache would not reach, and that would have findings.
 
         They may stand for what an earlier scan knew of other files, or have been read in advance.
         """
@@ -231,7 +231,7 @@ class Incremental:
         return unreached(told, over, self._imported_by, self.parts.graph(), self.parts.fills)
 
     def _leads_as_before(self) -> bool:
-        """Whether only files with cached parts can matter, and all were analyzed with exports that are still right."""
+        """Whether only files with cached parts can matter, all of them analyzed with exports that are still correct."""
         from upnext_codegen.names import words_in_bytes as said  # noqa: PLC0415 - as elsewhere
 
         index, known = self.index, self.index.known
@@ -255,7 +255,7 @@ class Incremental:
         return not self.parts.analyzed_with_stale_exports(self.parts.consulted)
 
     def _work_out(self, pending: set[str], sources: Sources) -> None:
-        """Analyze files: those that are in a cycle, or that come again, only for what they export, until `_finish`.
+        """Analyze files; those in a cycle, or analyzed again, only for their exports, until `_finish`.
 
         Each time more is known of what others export, and only the last time counts for all that is in a file.
         """
@@ -276,14 +276,14 @@ class Incremental:
                 self._work_out_wave(sorted(misled), sources, folders, exports_only=True)
 
     def _finish(self, sources: Sources) -> None:
-        """Analyze in full what was analyzed for its exports."""
+        """Analyze in full the files that were analyzed for their exports."""
         waiting, self._unfinished = sorted(self._unfinished), set[str]()
         self._work_out_wave(waiting, sources, {*self.parts.exporting_folders()})
 
     def _work_out_wave(
         self, paths: list[str], sources: Sources, folders: set[str], *, exports_only: bool = False
     ) -> None:
-        """Analyze files, and add the folders of those that export something to `folders`."""
+        """Analyze files, and add the folders of exporting ones to `folders`."""
         from upnext_codegen import analyze_file as of_file  # noqa: PLC0415 - a warm run does without
         from upnext_codegen.files.pool import PARSING, spread  # noqa: PLC0415
 

@@ -25,7 +25,7 @@ def unreadable(place: Place, reason: str) -> Finding:
 
 
 def unknown_event_name(place: Place) -> Finding:
-    """An event name that is worked out at run time (UPN002)."""
+    """An event name that is computed at run time (UPN002)."""
     return Finding.of(
         "UPN002",
         "the event's name cannot be known without running the code",
@@ -35,7 +35,7 @@ def unknown_event_name(place: Place) -> Finding:
 
 
 def unknown_former_names(place: Place, event: str) -> Finding:
-    """Earlier names of an event that are worked out at run time (UPN002)."""
+    """Former names of an event that are computed at run time (UPN002)."""
     return Finding.of(
         "UPN002",
         f"the earlier names of event {shown(event)} cannot be known without running the code",
@@ -45,7 +45,7 @@ def unknown_former_names(place: Place, event: str) -> Finding:
 
 
 def unknown_worker_name(place: Place) -> Finding:
-    """A worker name that is worked out at run time (UPN002)."""
+    """A worker name that is computed at run time (UPN002)."""
     return Finding.of(
         "UPN002",
         "the worker's name cannot be known without running the code",
@@ -75,7 +75,7 @@ def unknown_receiver(place: Place) -> Finding:
 
 
 def handed_away(place: Place, event: str, function: str) -> Finding:
-    """An `.on` that is given to something which may attach anything to it (UPN002)."""
+    """An `.on` passed to something that may attach anything to it (UPN002)."""
     return Finding.of(
         "UPN002",
         f'{function} is given .on of event "{event}", and what that attaches cannot be known without running the code',
@@ -95,7 +95,7 @@ def vanishes(place: Place, target: str) -> Finding:
 
 
 def unknown_handler_name(place: Place) -> Finding:
-    """A `name=` option that is worked out at run time (UPN002)."""
+    """A `name=` option that is computed at run time (UPN002)."""
     return Finding.of(
         "UPN002",
         "the handler's name cannot be known without running the code",
@@ -142,7 +142,7 @@ def unwritable(place: Place, annotation: str, reason: str, way_out: str = "") ->
 
 
 def import_by_name(name: str, module: str) -> str:
-    """The way out where only a star import from outside the project can bring a name (UPN105)."""
+    """The advice if only a star import from outside the project can bring a name (UPN105)."""
     return f'import "{name}" by its name: what "from {module} import *" brings cannot be known without running it'
 
 
@@ -157,7 +157,7 @@ def unserializable(place: Place, name: str, reason: str) -> Finding:
 
 
 def unserializable_part(place: Place, owner: str, field: str, name: str, reason: str) -> Finding:
-    """A type that has a field which cannot travel as JSON (UPN106)."""
+    """A type with a field that cannot travel as JSON (UPN106)."""
     return Finding.of(
         "UPN106",
         f'type "{owner}" cannot be sent as JSON: its field "{field}" is "{name}", and {reason}',
@@ -178,7 +178,7 @@ def unfindable(place: Place, handler: str, reason: str, way_out: str = "", *, ty
 
 
 def refused_generator(place: Place, kind: str, name: str) -> Finding:
-    """A handler or task that yields (UPN110)."""
+    """A handler or task that is a generator (UPN110)."""
     return Finding.of(
         "UPN110",
         f'{kind} "{name}" is refused by the runtime: it is a generator, which nothing would run to its end',
@@ -225,20 +225,20 @@ def unfilled_provider(place: Place, provider: str, parameter: str) -> Finding:
 
 
 def providers_in_a_circle(place: Place, providers: Sequence[str]) -> Finding:
-    """A provider that needs itself (UPN110)."""
+    """A provider that depends on itself (UPN110)."""
     shown = " -> ".join(providers)
     message = f"provider {shown} is refused by the runtime: it depends on itself"
     return Finding.of("UPN110", message, place, "remove one of these parameters")
 
 
 def no_former_name(place: Place, given: str) -> Finding:
-    """`Formerly` without a name, or with something that is none (UPN110)."""
+    """`Formerly` without a name, or with an invalid one (UPN110)."""
     message = f"{given} is refused by the runtime: it names no field"
     return Finding.of("UPN110", message, place, "give the names that the field had before")
 
 
 def clashing_former_name(place: Place, handler: str, field: str, name: str, owner: str) -> Finding:
-    """A former name of a field that is, or was, that of another field (UPN110)."""
+    """A former name of a field that another field has or had (UPN110)."""
     has = "is" if name == owner else "was"
     return Finding.of(
         "UPN110",
@@ -250,7 +250,7 @@ def clashing_former_name(place: Place, handler: str, field: str, name: str, owne
 
 
 def _passed_by_keyword(parameter: str) -> str:
-    """The way out for a parameter that only takes positional arguments."""
+    """The advice about a parameter that only takes positional arguments."""
     if parameter.startswith("*"):
         return "remove it; **kwargs takes fields that have no parameter of their own"
     return "remove the / behind it, so that it can be passed by keyword, or remove the parameter"
@@ -267,7 +267,7 @@ def hidden_parameters(place: Place, name: str, decorator: str) -> Finding:
 
 
 def unchecked_parameters(place: Place, name: str, decorator: str) -> Finding:
-    """A function that gets what is sent as it came, for a decorator hides its parameters (UPN110)."""
+    """A function that receives unconverted values, because a decorator hides its parameters (UPN110)."""
     return Finding.of(
         "UPN110",
         f'"{name}" gets what is sent neither checked nor converted: its decorator "{decorator}" hides what it takes',
@@ -277,7 +277,7 @@ def unchecked_parameters(place: Place, name: str, decorator: str) -> Finding:
 
 
 def no_function(place: Place, name: str, cls: str) -> Finding:
-    """A function that a decorator makes an object of (UPN110)."""
+    """A function that a decorator turns into an object (UPN110)."""
     return Finding.of(
         "UPN110",
         f'"{name}" is refused by the runtime: its decorator "{cls}" makes an object of it, and no function',
@@ -287,7 +287,7 @@ def no_function(place: Place, name: str, cls: str) -> Finding:
 
 
 def restated_parameters(place: Place, name: str, decorator: str) -> Finding:
-    """A function of which a decorator says at run time what it takes (UPN002)."""
+    """A function whose parameters a decorator sets at run time (UPN002)."""
     return Finding.of(
         "UPN002",
         f'what "{name}" takes cannot be known without running the code: its decorator "{decorator}" says so itself',
@@ -307,7 +307,7 @@ def asked_by_position(place: Place, name: str) -> Finding:
 
 
 def event_as_decorator(place: Place, decorator: str, *, declares: bool) -> Finding:
-    """An event, or `worker.event` itself, that stands as a decorator (UPN110)."""
+    """An event, or `worker.event` itself, used as a decorator (UPN110)."""
     way_out = (
         "keep the event in a variable, order_placed = worker.event(...), and decorate with @order_placed.on"
         if declares
@@ -330,7 +330,7 @@ def refused_typed_dict(place: Place, field: str, kind: str, name: str, cls: str)
 
 
 def shown(text: str) -> str:
-    """Quote text from a source so that it can be printed on one line of any terminal."""
+    """Quote text from a source so that it prints on one line of any terminal."""
     short = text if len(text) <= 80 else f"{text[:77]}..."
     escaped = "".join(c if c.isprintable() and c != '"' else c.encode("unicode_escape").decode() for c in short)
     return f'"{escaped.replace(chr(34), chr(92) + chr(34))}"'
@@ -357,7 +357,7 @@ def untyped_upcaster(place: Place, name: str, event: str) -> Finding:
 
 
 def left_out(place: Place, module: str, file: str, reason: str, events: Sequence[str]) -> Finding:
-    """An import of a module that is left out (UPN005), and the events that are reached through it, if it was read."""
+    """An import of a module that is left out (UPN005), and the events that would be reached through it."""
     way_out = f'add "{file}" to include in [tool.upnext]'
     if reason.startswith("named by exclude"):
         way_out = "remove the pattern from exclude in [tool.upnext], or the import"

@@ -26,7 +26,7 @@ def is_none(project: Project, scan: Scan) -> bool:
 
 
 def refuse(project: Project, found: Discovery) -> None:
-    """Say that a folder is not a project, and which ones are below it.
+    """Report that a folder is not a project, and list the projects below it.
 
     Raises:
         ConfigurationError: Always.
@@ -38,7 +38,7 @@ def refuse(project: Project, found: Discovery) -> None:
 
 
 def projects_below(root: Path, found: Discovery) -> str:
-    """Return a sentence that names the projects below a folder which use upnext, "" where there is none."""
+    """Return a sentence that names the projects below a folder which use upnext, "" if there are none."""
     others = [path.rstrip("/") for path, reason in found.left_out if reason == PROJECT]
     own = [path for path in others if _uses_upnext(root / path)]
     named = ", ".join([*own[:_MOST_NAMED], *([f"{len(own) - _MOST_NAMED} more"] if len(own) > _MOST_NAMED else [])])

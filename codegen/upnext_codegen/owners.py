@@ -16,7 +16,7 @@ _OTHERS = frozenset({"field ", "handler ", "task ", "worker ", "member "})
 
 
 def with_owners(contract: Contract, patterns: Sequence[tuple[str, str]], known: Mapping[str, str]) -> Contract:
-    """Say of each event who owns it.
+    """Add to each event its owner.
 
     Args:
         contract: The events.
@@ -34,12 +34,12 @@ def with_owners(contract: Contract, patterns: Sequence[tuple[str, str]], known: 
 
 
 def owning_pattern(event: str, patterns: Sequence[tuple[str, str]]) -> tuple[str, str] | None:
-    """Return the pattern that says who owns an event, and who that is; None if none matches."""
+    """Return the pattern that determines an event's owner, and the owner; None if none matches."""
     return next((each for each in reversed(patterns) if fnmatchcase(event, each[0])), None)
 
 
 def naming_owners(findings: Iterable[Finding], contract: Contract) -> tuple[Finding, ...]:
-    """Add to each finding who owns the events that it is about."""
+    """Add to each finding the owners of its events."""
     owners = {event.name: event.owner for event in contract.events if event.owner}
     return tuple(_naming(each, owners) for each in findings) if owners else tuple(findings)
 

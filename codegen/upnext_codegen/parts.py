@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Parts:
-    """The parts of files, by path, while they are being worked out.
+    """The parts of files, by path, while they are being computed.
 
     Attributes:
         modules: The files' module names.
@@ -47,11 +47,11 @@ class Parts:
         self.fills.note(path, part.fills)
 
     def recalled(self) -> set[str]:
-        """Return the files whose parts are from the cache, which does not hold what they asked of others."""
+        """Return the files whose parts are from the cache, which does not record what they asked of others."""
         return self.now.keys() - self.consulted.keys()
 
     def begin_again(self, paths: Iterable[str]) -> None:
-        """Take out the parts of files that are about to be analyzed. What they export stays known."""
+        """Remove the parts of files that are about to be analyzed. Their exports remain known."""
         for path in paths:
             self.now.pop(path, None)
 
@@ -60,7 +60,7 @@ class Parts:
         return path in self._grown
 
     def put(self, path: str, text: str) -> None:
-        """Take a part that was just worked out, as it is stored. It exports at least what the part before did."""
+        """Store a newly computed part. It exports at least what the previous part did."""
         part = record_json.part(text)
         assert part is not None, path
         made = grown(part, self._grown.get(path))
@@ -69,7 +69,7 @@ class Parts:
         self.fills.note(path, made.fills)
 
     def exports(self, path: str) -> frozenset[str]:
-        """Return what a file exports, or was last known to while it is being analyzed again."""
+        """Return what a file exports, or last exported while it is being analyzed again."""
         part = self.now.get(path) or self._grown.get(path)
         return frozenset(part.exports) if part else frozenset()
 
@@ -79,7 +79,7 @@ class Parts:
         return folders_of([*exporting, self.modules.catalog or ""])
 
     def graph(self) -> ImportGraph:
-        """Return which names lead where, by what files export now."""
+        """Return the import graph, according to the files' current exports."""
         from upnext_codegen.names.candidates import ImportGraph  # noqa: PLC0415 - a warm run does without
 
         parts = self.now.items()
@@ -103,7 +103,7 @@ class Parts:
         }
 
     def drop_cycles(self, shrunk: set[str], imported_by: Mapping[str, Sequence[str]]) -> set[str]:
-        """Drop the parts of files in an import cycle that may hold on only to one another's exports.
+        """Drop the parts of files in an import cycle that may be based only on one another's exports.
 
         Args:
             shrunk: Files that no longer export something.
@@ -123,7 +123,7 @@ class Parts:
         return dropped
 
     def _sources(self, path: str, imported_by: Mapping[str, Sequence[str]]) -> set[str]:
-        """Return the files and folders that a file may have its exports from."""
+        """Return the files and folders from which a file may get its exports."""
         fillers = {*self.fills.by(path)} - {path}
         if path in self.consulted:
             asked = self.consulted[path].items()
@@ -132,7 +132,7 @@ class Parts:
 
 
 def stored_parts(texts: Mapping[str, str]) -> Iterator[tuple[str, Resolved]]:
-    """Yield the parts that an earlier scan stored, whether they are still valid or not."""
+    """Yield the parts stored by an earlier scan, valid or not."""
     for path, text in texts.items():
         part = record_json.part(text)
         if part is not None:

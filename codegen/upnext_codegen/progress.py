@@ -25,7 +25,7 @@ def observed(observer: Observer | None) -> Generator[None]:
 
 
 def counted(results: Iterator[_Result], total: int) -> Iterator[_Result]:
-    """Pass results on, and tell the observer of each."""
+    """Pass results on, reporting each to the observer."""
     return results if _observer is None else _told(results, total, _observer)
 
 

@@ -68,12 +68,12 @@ class Project:
 
     @property
     def is_marked(self) -> bool:
-        """Whether a file at its root says that it is a project."""
+        """Whether a file at its root marks it as a project."""
         return any(is_file(self.root / name) for name in (NAME, LOCK, IMPORTS_LOCK))
 
     @property
     def runs_on_python_311(self) -> bool:
-        """Whether it runs on Python 3.11; where it does not say, it is taken to run on the Python that runs now."""
+        """Whether it runs on Python 3.11; if it does not say, the running Python decides."""
         from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415 - few projects ask for it
 
         try:
@@ -145,7 +145,7 @@ def load_project(root: Path) -> Project:
 
 
 def is_separate(folder: Path) -> bool:
-    """Whether a folder below a project root is a project of its own, by a `[tool.upnext]` table."""
+    """Whether a folder below a project root is a separate project, by a `[tool.upnext]` table."""
     return "upnext" in table(glance(folder), "tool")
 
 
@@ -154,7 +154,7 @@ def _is_root(folder: Path) -> bool:
 
 
 def _governing(nearest: Path) -> Path:
-    """Return the root of the project that the nearest one belongs to, which may be itself."""
+    """Return the root of the project that the nearest one belongs to, possibly itself."""
     if is_separate(nearest):
         return nearest
     folder = nearest
@@ -190,7 +190,7 @@ def _distributions(root: Path, document: Document) -> tuple[Path, ...]:
 
 
 def _folders_in(folder: Path) -> list[Path]:
-    """Return the folders in another one: none where it has gone meanwhile, as it may while a branch is checked out."""
+    """Return the folders in a folder: none if it has gone meanwhile, as may happen during a checkout."""
     return [each for each in within(folder) if not _is_left_out((each.name,)) and is_folder(each)]
 
 
@@ -199,14 +199,14 @@ def _is_left_out(parts: tuple[str, ...]) -> bool:
 
 
 def _outside(root: Path, document: Document) -> Iterator[tuple[str, str]]:
-    """Yield what can be imported from dependencies outside of a project, and from which folder."""
+    """Yield what can be imported from dependencies outside a project, and from which folder."""
     for each in (one for folder in dependencies_outside(root, document) for one in import_roots(folder)):
         for name in sorted(inside.name.removesuffix(".py") for inside in within(each)):
             yield name, Path(os.path.relpath(each, root)).as_posix()
 
 
 def _default(root: Path, document: Document, folders: tuple[Path, ...]) -> tuple[Path, ...]:
-    """Return the import roots of a project that names none: its own, and those of its other distributions."""
+    """Return the import roots of a project without explicit ones: its own, and those of its other distributions."""
     own = import_roots(root, document)
     others = tuple(each for folder in folders for each in import_roots(folder))
     if own == (root,):
@@ -215,7 +215,7 @@ def _default(root: Path, document: Document, folders: tuple[Path, ...]) -> tuple
 
 
 def _run_by_django(root: Path) -> tuple[Path, ...]:
-    """Return the folders directly below that have a `manage.py`: Python starts there, so imports do."""
+    """Return the direct subfolders with a `manage.py`: Python starts there, so imports do."""
     if is_file(root / _MANAGE):
         return ()
     return tuple(sorted(each.parent for each in root.glob(f"*/{_MANAGE}") if not _is_left_out((each.parent.name,))))
@@ -232,7 +232,7 @@ def _holds_modules(root: Path, folders: tuple[Path, ...]) -> bool:
 
 
 def _check_entry(root: Path, entry: str) -> None:
-    """Check that `run` names a file of the project.
+    """Check that `run` names files of the project.
 
     Raises:
         ConfigurationError: If it does not.
@@ -248,7 +248,7 @@ def _check_entry(root: Path, entry: str) -> None:
 
 
 def _named(root: Path, src: tuple[str, ...]) -> tuple[Path, ...]:
-    """Return the folders that `src` names; of a member of the workspace those are its own import roots."""
+    """Return the folders named by `src`; for a member of the workspace, its own import roots."""
     roots: list[Path] = []
     for each in src:
         is_glob = any(character in each for character in _GLOB)
@@ -285,7 +285,7 @@ def _relative(folders: tuple[Path, ...], root: Path) -> tuple[str, ...]:
 
 
 def _path_of(module: str, root: Path, roots: tuple[str, ...]) -> str:
-    """Return where a module of the project is to be, without a suffix.
+    """Return the future path of a module of the project, without a suffix.
 
     Raises:
         ConfigurationError: If its package is below no import root, or there is a package of this name.

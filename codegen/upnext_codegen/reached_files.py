@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def unreached(
     files: set[str], relevance: Relevance, imported: Mapping[str, Sequence[str]], graph: ImportGraph, fills: Fills
 ) -> set[str]:
-    """Return those of some files that would not be read for naming upnext, nor for what such files lead to.
+    """Return those files that would be read neither for naming upnext nor for what such files lead to.
 
     What a single file gives is followed at once, however long the way. Only where that is not enough, everything that
     has been reached is looked at together, as a scan does: each time costs as much as a round of one.
@@ -43,7 +43,7 @@ def unreached(
 def _ways_between(
     relevance: Relevance, imported: Mapping[str, Sequence[str]], graph: ImportGraph, fills: Fills
 ) -> Mapping[str, Sequence[str]]:
-    """Return, for each file that has been read, the others to which it alone gives something of upnext."""
+    """Return, for each file that has been read, the files that get something of upnext only from it."""
     ways: dict[str, list[str]] = {}
     taking = {path: each for path, each in imported.items() if path in graph.exports}
     relevance.words.look_at(taking)
@@ -57,7 +57,7 @@ def _ways_between(
 
 
 def _led_to(files: Iterable[str], ways: Mapping[str, Sequence[str]]) -> set[str]:
-    """Return some files and all that they give something to, directly or through others."""
+    """Return some files and all that get something from them, directly or indirectly."""
     found = set(files)
     waiting = [*found]
     while waiting:

@@ -68,7 +68,7 @@ def reached_models(index: FileIndex, modules: Modules, parts: Iterable[Resolved]
 
 @dataclass(slots=True)
 class _Work:
-    """The search for classes.
+    """The search for reached classes.
 
     Attributes:
         index: The files.
@@ -87,7 +87,7 @@ class _Work:
     found: dict[str, ClassFacts] = field(default_factory=dict[str, ClassFacts])
 
     def recall(self, known: Snapshot) -> None:
-        """Take from the cache what is as it was."""
+        """Reuse unchanged results from the cache."""
         changed = self.index.changed() if self.index.looked else set[str]()
         for path, text in known.models.items():
             kept = _decoded(text)
@@ -108,7 +108,7 @@ class _Work:
         return {name for name in inside if (file := _file_of(name, self.modules)) and name not in self.asked[file]}
 
     def forget_others(self) -> None:
-        """Work out anew what an earlier scan had asked for more of, so that nothing depends on that."""
+        """Compute again what an earlier scan had computed for more classes, so that nothing depends on that."""
         self._work_out([path for path, names in self.asked.items() if self.held[path].asked != frozenset(names)])
 
     def _lacks(self, path: str) -> bool:
@@ -141,7 +141,7 @@ class _Work:
 
 
 def _held_by(facts: ClassFacts) -> set[str]:
-    """The classes that a class inherits from, and that its fields hold."""
+    """The bases of a class, and the classes in its fields."""
     inside = facts.model.fields if facts.model else ()
     return {
         f"{each.module}:{each.qualname}"
@@ -151,7 +151,7 @@ def _held_by(facts: ClassFacts) -> set[str]:
 
 
 def _file_of(name: str, modules: Modules) -> str:
-    """The file of the project that defines a class, "" for any other class."""
+    """The project's file that defines a class, "" for any other class."""
     found = modules.named(name.partition(":")[0])
     return found.file or "" if isinstance(found, ModuleRef) else ""
 

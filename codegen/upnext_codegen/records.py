@@ -28,17 +28,17 @@ class Place(NamedTuple):
 
 
 def is_elsewhere(place: Place) -> bool:
-    """Return whether a place is not in the sources: it stands for the handler of another project."""
+    """Return whether a place is outside the sources: that of a handler of another project."""
     return place.file == IMPORTS_LOCK
 
 
 def own_first(place: Place) -> tuple[bool, Place]:
-    """Return what orders places: those of the sources first, then those of other projects."""
+    """Return a sort key for places: those in the sources first, then those of other projects."""
     return is_elsewhere(place), place
 
 
 class Reached(NamedTuple):
-    """A function that another one calls, also through others.
+    """A function that another one calls, directly or indirectly.
 
     Attributes:
         place: Where its name stands in its `def` line; only the file counts where that was not read for this.
@@ -119,12 +119,12 @@ class Handler(NamedTuple):
 
     @property
     def attached_in(self) -> str:
-        """The file that attaches it, "" for the handler of another project."""
+        """The file that attaches it, "" for a handler of another project."""
         return "" if self.attached is None else self.attached.file
 
 
 def in_reading_order(handler: Handler) -> tuple[tuple[bool, Place], bool, Place]:
-    """Return what orders handlers: by the functions, each function's by what attaches it, in its own file first."""
+    """Return a sort key for handlers: by function, then by what attaches it, its own file first."""
     attached = handler.attached or handler.place
     return own_first(handler.place), attached.file != handler.place.file, attached
 
@@ -172,7 +172,7 @@ class Declaration(NamedTuple):
 
 
 class Upcaster(NamedTuple):
-    """A function that `event.upcast` is given.
+    """A function passed to `event.upcast`.
 
     Attributes:
         event: The event's name.
@@ -190,7 +190,7 @@ IN_TRANSACTION = "within()"
 
 
 class Send(NamedTuple):
-    """A call that sends an event or submits a task, or that is given what does.
+    """A call that sends an event or submits a task, or that receives something that does.
 
     Attributes:
         kind: "event" or "task".
@@ -224,7 +224,7 @@ class Send(NamedTuple):
 
 
 class Resolved(NamedTuple):
-    """One file's part of a scan, and everything that it was worked out from beside the file itself.
+    """One file's part of a scan, with everything it depends on besides the file itself.
 
     Attributes:
         declarations: All `worker.event(...)` calls in it whose names are known.
@@ -263,7 +263,7 @@ class Resolved(NamedTuple):
 
     @property
     def says_anything(self) -> bool:
-        """Whether it says anything of events, beside what it passes on to other files."""
+        """Whether it says anything about events, besides what it passes on to other files."""
         return any(
             (
                 self.declarations,
@@ -286,7 +286,7 @@ class Resolved(NamedTuple):
 
 
 class FileModels(NamedTuple):
-    """What one file's classes are, and everything that it was worked out from beside the file itself.
+    """The models of one file, with everything they depend on besides the file itself.
 
     Attributes:
         asked: The classes of the file that somebody asked for, by "module:qualname".
@@ -358,7 +358,7 @@ class Scan:
 
     @property
     def upcasts(self) -> dict[str, tuple[Upcast, ...]]:
-        """The upcasters of each event, also under the names that it had before."""
+        """The upcasters of each event, also under its former names."""
         found: dict[str, tuple[Upcast, ...]] = {}
         for each in self.upcasters:
             former = [name for one in self.declarations if one.event == each.event for name in one.formerly]
@@ -368,12 +368,12 @@ class Scan:
 
     @property
     def former_names(self) -> frozenset[str]:
-        """The names that events had before."""
+        """The former names of events."""
         return frozenset(name for each in self.declarations for name in each.formerly)
 
     @property
     def received(self) -> tuple[Handler, ...]:
-        """The handlers, those of a renamed event once more under each name that it had: so the runtime has them."""
+        """The handlers, those of a renamed event also under each former name, as in the runtime."""
         former: dict[tuple[str, str], dict[str, None]] = {}
         for each in self.declarations:
             if each.formerly:
@@ -389,6 +389,6 @@ class Scan:
 
 
 def are_arms(first: Handler, second: Handler) -> bool:
-    """Whether two handlers stand in different arms of one if/else or try/except, so that only one of them exists."""
+    """Whether two handlers are in different branches of one if/else or try/except, so that only one of them exists."""
     arms = {(file, line): number for file, line, number in first.arms}
     return any(arms.get((file, line), number) != number for file, line, number in second.arms)

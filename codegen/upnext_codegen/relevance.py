@@ -163,7 +163,7 @@ class Relevance:
         return found
 
     def _takes(self, graph: ImportGraph, path: str, interesting: Interesting) -> bool:
-        """Whether a file uses anything of upnext from what it imports."""
+        """Whether a file uses anything of upnext from its imports."""
         words = graph.words(interesting)
         if words is None:
             return True
@@ -174,7 +174,7 @@ class Relevance:
         return before[2]
 
     def _behind(self, graph: ImportGraph, imported: dict[str, Interesting], wanted: set[str]) -> set[str]:
-        """Return the files through which wanted files get what they mention. They stay read as long as those do."""
+        """Return the files through which wanted files get what they mention. They are read as long as those are."""
         every = graph.every_word()
         followed: dict[str, frozenset[str]] = {}
         waiting = [(path, self.words.attributes(path) & every) for path in wanted & imported.keys()]
@@ -231,7 +231,7 @@ class Relevance:
     def _with_those_behind(
         self, said: dict[str, int], words: dict[str, int], own: dict[str, frozenset[str]]
     ) -> dict[str, int]:
-        """Add the files through which some get what they mention, each with the sets (as bits) it may be from.
+        """Add the files through which some get what they mention, each with its possible sets (as bits).
 
         Args:
             said: The sets of which files mention a name.
@@ -261,7 +261,7 @@ class Relevance:
         return ANYTHING in bound or not bound.isdisjoint(taken)
 
     def _said(self, path: str, bits: int, modules: frozenset[str]) -> int:
-        """Return those of the sets with these bits of which a file may take a name from modules that it may have."""
+        """Return those sets (as bits) from which a file may take a name of modules that it may have."""
         unsaid = self._unsaid.get((path, modules), 0)
         fresh = bits & ~unsaid
         if not fresh or not self._uses(path, fresh, modules):
@@ -277,7 +277,7 @@ class Relevance:
     def _modules_from(
         self, graph: ImportGraph, source: str, taken: frozenset[str], known: frozenset[str]
     ) -> frozenset[str]:
-        """Return what a file may call the modules that it gets from another.
+        """Return the names that a file may give to modules from another.
 
         Args:
             graph: All known exports.

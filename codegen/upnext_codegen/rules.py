@@ -18,7 +18,7 @@ _HEAD = re.compile(r"(?P<severities>error|warning|warning, error|error, warning|
 
 
 class Rule(NamedTuple):
-    """What a code stands for.
+    """The rule behind a code.
 
     Attributes:
         code: "UPN101", "upnext-missing" and the like.
@@ -43,7 +43,7 @@ class Rule(NamedTuple):
 
     @property
     def severity(self) -> str:
-        """The severity where nothing about a finding makes it the other one; "retired" for a retired code."""
+        """The severity by default; "retired" for a retired code."""
         return self.severities[0] if self.severities else "retired"
 
 

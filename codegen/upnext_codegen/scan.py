@@ -68,7 +68,7 @@ def _scanned(project: Project, found: Discovery, cache: Cache, *, prefilter: boo
     faults = index.check(loaded)
 
     def again(more: Iterable[SourceFile], roots: Mapping[tuple[str, str], Sequence[str]]) -> dict[str, Resolved]:
-        """Work out the project as it would be with more files, and with more import roots for some imports."""
+        """Compute the project again with additional files, and with additional import roots for some imports."""
         supposed = found._replace(files=(*found.files, *more))
         others = replace(_modules(supposed, project), supposed=roots)
         known = incremental.snapshot()
@@ -114,7 +114,7 @@ def _imported(project: Project, index: FileIndex, modules: Modules) -> dict[str,
 
 
 def _recalled(known: Snapshot, left_out: str) -> tuple[Finding, ...] | None:
-    """What `unread` reported for the same files, if that still holds."""
+    """The earlier result of `unread` for the same files, if it is still valid."""
     before, _, kept = known.unread.partition(" ")
     if before != left_out:
         return None

@@ -20,7 +20,7 @@ Comments: TypeAlias = Mapping[str, Mapping[int, frozenset[str] | None]]
 def unsilenced(
     findings: Iterable[Finding], root: Path, ignored: Collection[str], comments: Comments
 ) -> tuple[Finding, ...]:
-    """Drop findings that a setting or a `# upnext: ignore` comment silences.
+    """Drop findings suppressed by a setting or a `# upnext: ignore` comment.
 
     Args:
         findings: All findings.

@@ -16,7 +16,7 @@ _Classes: TypeAlias = Mapping[str, ClassFacts]
 
 
 def refused_typed_dicts(project: Project, scan: Scan) -> Iterator[Finding]:
-    """Report the fields of handlers and tasks that no payload can be checked against on Python 3.11."""
+    """Report the fields of handlers and tasks for which no payload can be checked on Python 3.11."""
     if not any(facts.from_typing for facts in scan.classes.values()) or not project.runs_on_python_311:
         return
     for kind, declared in (("handler", scan.handlers), ("task", scan.tasks)):
@@ -35,7 +35,7 @@ def _of(declared: Handler | Task, kind: str, classes: _Classes) -> Iterator[Find
 
 
 def _reached(written: Type, classes: _Classes) -> ClassType | None:
-    """The first TypedDict of `typing` that a type is or holds, at any depth."""
+    """The first TypedDict of `typing` in a type, at any depth."""
     waiting, seen = [*classes_in(written)], set[str]()
     while waiting:
         cls = waiting.pop(0)

@@ -20,7 +20,7 @@ _CHECKED_LATE = frozenset({"dataclass", "namedtuple", "typeddict"})
 
 
 def unsendable_parts(scan: Scan) -> Iterator[Finding]:
-    """Report the fields of handlers and tasks whose classes hold what cannot travel."""
+    """Report the fields of handlers and tasks whose classes contain something that cannot travel."""
     everything: list[Handler | Task] = [*scan.handlers, *scan.tasks]
     for declared in everything:
         yield from _of(declared, scan.classes)
@@ -37,7 +37,7 @@ def _of(declared: Handler | Task, classes: dict[str, ClassFacts]) -> Iterator[Fi
 
 
 def _parts(written: Type, classes: dict[str, ClassFacts]) -> Iterator[tuple[ClassType, str, tuple[ClassType, str]]]:
-    """Yield the fields in a type that cannot travel, each with its class and what is in the way."""
+    """Yield the fields in a type that cannot travel, each with its class and the obstacle."""
     waiting, seen = [*classes_in(written)], set[ClassType]()
     while waiting:
         cls = waiting.pop(0)
@@ -53,5 +53,5 @@ def _parts(written: Type, classes: dict[str, ClassFacts]) -> Iterator[tuple[Clas
 
 
 def _is_refused(cls: ClassType, classes: dict[str, ClassFacts]) -> bool:
-    """Whether no worker starts with it: with a `Callable` inside a class one does, though no send gets through."""
+    """Whether every worker with it refuses to start; with a `Callable` inside a class one starts, but no send works."""
     return f"{cls.module}:{cls.qualname}" in classes or is_refused(cls.module, cls.qualname)

@@ -15,7 +15,7 @@ from upnext_codegen.project import find_project
 
 
 def changes(start: Path | None, out: Path | None = None) -> Iterator[None]:
-    """Yield once, and then each time that a source file or pyproject.toml has changed, or a generated file has gone.
+    """Yield once, and then after each change to a source file or pyproject.toml, or loss of a generated file.
 
     Args:
         start: Where to look for the project from, the current folder by default.
@@ -25,7 +25,7 @@ def changes(start: Path | None, out: Path | None = None) -> Iterator[None]:
 
 
 def _look(start: Path | None, out: Path | None, known: tuple[str, ...]) -> Sight:
-    """List the files; the times of what was known before are asked for first."""
+    """List the files; times of files known before are read first."""
     earlier = dict(zip(known, map(times, known), strict=True))
     try:
         project = find_project(start, otherwise=Path.cwd())

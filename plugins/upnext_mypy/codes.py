@@ -60,7 +60,7 @@ def report(
 
 @contextmanager
 def aside(api: CheckerPluginInterface) -> Generator[None]:
-    """Let errors be reported that say nothing of the expression which mypy is checking.
+    """Report errors that are not about the expression which mypy is checking.
 
     While it tries overloads one after the other, it takes any error for a sign that the one at hand does not fit.
     """

@@ -26,7 +26,7 @@ _MOST_NOTES = 5
 
 @dataclass(frozen=True, slots=True)
 class FieldRequirements:
-    """An event, and who asks for what.
+    """An event, and which handlers require which fields.
 
     Attributes:
         event: The event's name.
@@ -45,7 +45,7 @@ class FieldRequirements:
 
 
 def requirements_of(receiver: ProperType, method: str) -> FieldRequirements | None:
-    """Read what the catalog says of the event that a method is called on.
+    """Read what the catalog says about the event that a method is called on.
 
     Args:
         receiver: The type of the object.
@@ -64,7 +64,7 @@ def requirements_of(receiver: ProperType, method: str) -> FieldRequirements | No
 
 
 def _receiver(owner: ProperType | None, method: str) -> ProperType | None:
-    """Return the type that a method says its first parameter has."""
+    """Return the declared type of a method's first parameter."""
     found = owner.type.get(method) if isinstance(owner, Instance) else None
     node = None if found is None else found.node
     function = node.func if isinstance(node, Decorator) else node

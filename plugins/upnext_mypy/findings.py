@@ -48,7 +48,7 @@ _WHERE = re.compile(r"(?P<code>\w+) (?P<name>.+)#(?P<nth>\d+)(?P<lines>[+-]\d+):
 
 
 def show_findings(api: CheckerPluginInterface, module: str) -> None:
-    """Report what the catalog says is wrong in the file that is being checked.
+    """Report the catalog's errors about the file that is being checked.
 
     Args:
         api: The checker.
@@ -80,7 +80,7 @@ def show_findings(api: CheckerPluginInterface, module: str) -> None:
 
 
 def _findings_of(texts: list[str], folder: Path, path: str) -> Iterator[tuple[re.Match[str], str, list[str]]]:
-    """Return what a catalog in a folder says of one file: where something is wrong, what, and the notes about it."""
+    """Return what a catalog in a folder says about one file: the places, errors and notes."""
     for text in texts:
         head, message, *notes = text.split("\n")
         where = _WHERE.fullmatch(head)
@@ -100,7 +100,7 @@ def _texts(catalog: MypyFile, name: str) -> Iterator[str]:
 
 
 def _named(body: list[Statement]) -> Iterator[tuple[str, Statement]]:
-    """Return the statements that have a name, as `upnext_codegen.catalog.anchors` names them."""
+    """Return the named statements, in the form of `upnext_codegen.catalog.anchors`."""
     for node in body:
         match node:
             case Decorator():

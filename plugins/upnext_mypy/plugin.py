@@ -78,16 +78,16 @@ class UpnextPlugin(Plugin):
         return self._untyped_send if owner in UNTYPED and method != "__call__" else None
 
     def get_method_hook(self, fullname: str) -> Callable[[MethodContext], Type] | None:
-        """Show what `upnext gen` finds wrong, where events are declared and handlers are attached."""
+        """Report the errors of `upnext gen` where events are declared and handlers are attached."""
         return self._event_or_on if fullname.endswith((".event", ".on")) else None
 
     def get_function_hook(self, fullname: str) -> Callable[[FunctionContext], Type] | None:
-        """Show the same where workers are made, and that the catalog is not up to date, or not the one that is read."""
+        """Report the same where workers are created, and stale or wrong catalogs."""
         is_worker = fullname == WORKER or fullname in {f"{owner}Worker" for owner in self._owners}
         return self._worker if is_worker or (self._projects.stale and self._is_worker(fullname)) else None
 
     def report_config_data(self, ctx: ReportConfigContext) -> dict[str, str] | None:
-        """Return the hash of a catalog for the catalog, nothing for other modules unless the catalog is stale.
+        """Return the hash of a catalog for the catalog; for other modules nothing, unless the catalog is stale.
 
         mypy's cache takes a file for unchanged by its size and the second of its last change, and those may be of
         before the refresh. With another hash it reads the catalog again, and all that depends on what changed in it.
@@ -111,7 +111,7 @@ class UpnextPlugin(Plugin):
         return ctx.default_return_type
 
     def _check_class(self, ctx: FunctionContext) -> None:
-        """Report a worker that is made by `upnext.Worker` where another module has the class that is typed."""
+        """Report a worker created by `upnext.Worker` although another module has the typed class."""
         outcome = self._projects.of(ctx.api.path)
         made = ctx.default_return_type
         if outcome is None or outcome.module == CATALOG or not outcome.catalogs or not isinstance(made, Instance):
@@ -135,7 +135,7 @@ class UpnextPlugin(Plugin):
         show_findings(api, CATALOG if outcome is None else outcome.module)
 
     def _is_misread(self, ctx: FunctionContext | MethodSigContext) -> bool:
-        """Whether mypy goes by another catalog than that of the file's project; if so, it is reported."""
+        """Whether mypy reads another catalog than that of the file's project; if so, it is reported."""
         if not isinstance(ctx.api, TypeChecker):
             return False
         said = self._projects.misread(ctx.api.path, ctx.api.modules)
@@ -150,7 +150,7 @@ class UpnextPlugin(Plugin):
 
 
 def _say_what_is_not_checked(run: Run, projects: Projects) -> None:
-    """Say that there is no catalog, where files use upnext that belong to no project which is known to do so."""
+    """Report that there is no catalog for files that use upnext outside any known project."""
     for path in run.sources:
         if projects.of(str(path)) is None and _mentions_upnext(path):
             sys.stderr.write(
@@ -168,7 +168,7 @@ def _mentions_upnext(path: Path) -> bool:
 
 
 def _let_mypy_find(run: Run, outcomes: list[Outcome], options: Options) -> None:
-    """Have mypy look where the catalog is, if it would not do so by itself.
+    """Make mypy find the catalog, if it would not do so by itself.
 
     It looks into site-packages before the folders of packages that are installed editable: given the name of a module,
     or tests alone, it would find the default catalog there.

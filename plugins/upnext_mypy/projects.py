@@ -30,11 +30,11 @@ class Projects:
 
     @property
     def stale(self) -> tuple[str, ...]:
-        """What is not up to date in any of them."""
+        """What is out of date in any of them."""
         return tuple(line for outcome in self.outcomes.values() for line in outcome.stale)
 
     def of(self, path: str) -> Outcome | None:
-        """Return what was done for the project of a file, None if that is not one of them."""
+        """Return the result for a file's project, None if it is not one of them."""
         folder = os.path.realpath(os.path.dirname(path))  # noqa: PTH120 - for every file that is checked
         if folder not in self._by_folder:
             root = project_root(Path(folder) / "_.py") if any(map(Path(folder).is_relative_to, self.outcomes)) else None
@@ -42,7 +42,7 @@ class Projects:
         return self._by_folder[folder]
 
     def misread(self, path: str, modules: Mapping[str, MypyFile]) -> tuple[str, ...]:
-        """Return which catalog is read for a file in place of its own, and the way out; nothing if it is the right one.
+        """Return which wrong catalog is read for a file, and the advice; nothing if it is the right one.
 
         Args:
             path: The file.
@@ -65,7 +65,7 @@ class Projects:
 
 
 def first_catalog(outcomes: Iterable[Outcome], sources: Iterable[Path]) -> Path | None:
-    """Return the folder of the one catalog that mypy has to find, None if there is none or there are several.
+    """Return the folder of the only catalog that mypy has to find, None if there is none or several.
 
     Of several import roots of one project, which have the same events in theirs, the one counts that sources lie in.
     """

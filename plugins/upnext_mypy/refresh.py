@@ -25,7 +25,7 @@ _PYPROJECT = "pyproject.toml"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a refresh did.
+    """The result of a refresh.
 
     Attributes:
         changed: Whether it wrote a file.
@@ -47,7 +47,7 @@ class Outcome:
 
 
 def refresh(config_file: Path, folder: Path, sources: Sequence[Path] = (), *, write: bool = True) -> Outcome:
-    """Bring the catalog of the project up to date that mypy is started for.
+    """Update the catalog of the project that mypy is started for.
 
     Files are written only where they are expected: in a project with `upnext.lock`, and in one whose sources declare an
     event and whose pyproject.toml names upnext (as a dependency, a mypy plugin or `[tool.upnext]`) or which stands
@@ -79,7 +79,7 @@ def refresh(config_file: Path, folder: Path, sources: Sequence[Path] = (), *, wr
 def refresh_others(
     config_file: Path, sources: Iterable[Path], known: Iterable[Path], *, write: bool = True
 ) -> dict[Path, Outcome]:
-    """Bring the catalogs of the other projects up to date that mypy is given files of.
+    """Update the catalogs of other projects whose files mypy is given.
 
     Args:
         config_file: The mypy configuration that lists the plugin.
@@ -110,7 +110,7 @@ def project_root(path: Path) -> Path | None:
 
 
 def _is_only_around(folder: Path, places: Iterable[Path]) -> bool:
-    """Whether a folder has no pyproject.toml above it, and all the places that mypy looks at are in projects with one.
+    """Whether a folder is in no project, and everything that mypy checks is in projects.
 
     A configuration, or a lock that was left there, does not have such a folder written to.
     """
@@ -191,12 +191,12 @@ def _uses_upnext(root: Path, config_file: Path) -> bool:
 
 
 def _is_of_the_user(config_file: Path) -> bool:
-    """Whether it is the configuration that a user has for all projects: it says nothing of the folder that it is in."""
+    """Whether it is a user's configuration for all projects, which says nothing about its folder."""
     return config_file in {_absolute(Path(each).expanduser()) for each in USER_CONFIG_FILES}
 
 
 def _nearest(folder: Path) -> Path:
-    """Return the nearest folder upward that a project may have its root in, or the folder itself."""
+    """Return the nearest folder upwards that may be the root of a project, or the folder itself."""
     for each in (folder, *folder.parents):
         if (each / _PYPROJECT).is_file() or (each / _LOCK).is_file():
             return each

@@ -37,7 +37,7 @@ class Run:
     caches: tuple[FileSystemCache, ...]
 
     def forget_folders(self) -> None:
-        """Let mypy look again at the files that it saw while it collected sources, before there was any plugin.
+        """Let mypy examine files again that it saw while collecting sources, before there was a plugin.
 
         The daemon would go on with the catalog as it was then, until the next run.
         """
@@ -45,12 +45,12 @@ class Run:
             each.flush()
 
     def finds(self, module: str) -> bool:
-        """Whether mypy was given a module of this name, or will look for it in a folder that has it."""
+        """Whether mypy was given a module of this name, or will search a folder that has it."""
         folders = [folder for each in self.search_paths for folder in (*each.python_path, *each.mypy_path)]
         return module in self.modules or any(_holds(Path(folder), module) for folder in folders)
 
     def look_into(self, folder: Path, options: Options) -> None:
-        """Have mypy look for modules in a folder as well, after those that it was told."""
+        """Make mypy search a further folder for modules, after the configured ones."""
         for each in self.search_paths:
             if str(folder) not in each.mypy_path:
                 each.mypy_path = (*each.mypy_path, str(folder))
@@ -60,7 +60,7 @@ class Run:
 
 
 def running() -> Run:
-    """Look for what the run that is about to begin has made so far."""
+    """Find what the run that is about to begin has created so far."""
     sources: list[BuildSource] = []
     search_paths: list[SearchPaths] = []
     caches: list[FileSystemCache] = []
@@ -81,7 +81,7 @@ def running() -> Run:
 
 
 def _kept_by_daemon() -> frozenset[int]:
-    """Return the identities of the sources that the daemon keeps of its last run; none in any other process.
+    """Return the identities of the sources that the daemon keeps from its last run; none in other processes.
 
     They are all modules that it read, also those that it followed imports to, which do not look different from those
     that it was given. What it is given now, it has made anew.

@@ -31,7 +31,7 @@ _TYPED_RECEIPT = re.compile(r"\bTypedReceipt\[\w+\]")
 
 @dataclass(slots=True)
 class _Formal:
-    """A parameter of `send`, and how it is to be checked by mypy."""
+    """A parameter of `send`, and how mypy should check it."""
 
     name: str | None
     kind: ArgKind
@@ -60,7 +60,7 @@ def explain(method: str) -> Callable[[MethodSigContext], FunctionLike]:
 
 
 def _anything(signature: CallableType) -> CallableType:
-    """Return a signature that mypy finds no fault with."""
+    """Return a signature that accepts anything."""
     any_type = AnyType(TypeOfAny.from_error)
     return signature.copy_modified(  # pyright: ignore[reportUnknownMemberType]
         arg_names=[None, None], arg_kinds=[ARG_STAR, ARG_STAR2], arg_types=[any_type, any_type]
@@ -91,7 +91,7 @@ class _Send:
         self._api = api
 
     def explained(self) -> CallableType:
-        """Report what is wrong, and return the signature without it."""
+        """Report errors, and return the signature without the parts they concern."""
         for name, value in zip(self._call.arg_names, self._call.args, strict=True):
             if name is not None and name not in self._fields:
                 self._check_extra(name, value)
@@ -107,7 +107,7 @@ class _Send:
         )
 
     def _check_extra(self, name: str, value: Expression) -> None:
-        """Check a field that no handler names: it may be wrong in itself, or another one misspelt."""
+        """Check a field that no handler names: it may be invalid, or a misspelling of another."""
         left = [field for field, formal in self._fields.items() if not formal.given and field not in self._misspelt]
         near = next(iter(NearNames(left).nearest(name).names), None)
         if near is not None:
@@ -165,7 +165,7 @@ class _Send:
         return ["an await is missing"] if is_subtype(found.args[2], wanted, options=self._api.options) else []
 
     def _add(self, name: str, written: Type, given: list[Expression]) -> _Formal:
-        """Let mypy take a field that the signature does not name."""
+        """Make mypy accept a field that the signature does not name."""
         added = _Formal(name, ARG_NAMED_OPT, written, given)
         at = len(self._formals) if self._extras is None else self._formals.index(self._extras)
         self._formals.insert(at, added)

@@ -11,7 +11,7 @@ _found: list[str] = []
 
 
 def set_seen(seen: tuple[str, ...]) -> None:
-    """Remember what is stale, and which catalogs there are.
+    """Record what is stale, and which catalogs exist.
 
     With `refresh = false` the first depends on files which mypy does not read. A run that is not the daemon's learns of
     it by `report_config_data`; the daemon asks for nothing but the version. When the first catalog of a project is
@@ -21,7 +21,7 @@ def set_seen(seen: tuple[str, ...]) -> None:
 
 
 def version() -> str:
-    """Return the version: of all files of the plugin, where mypy by itself would look at one."""
+    """Return the version: a digest of all files of the plugin, whereas mypy itself would look at one."""
     return "; ".join([_digest(), *_found])
 
 

@@ -47,7 +47,7 @@ class ContractError(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class ContractChecks:
-    """Calls handlers with random payloads; the fixture `upnext_contracts` makes it.
+    """Calls handlers with random payloads; created by the fixture `upnext_contracts`.
 
     Args:
         folder: The test's folder, whose project has the lock of an earlier state.
@@ -120,7 +120,7 @@ class ContractChecks:
 def _payloads(
     handler: Handler, given: Mapping[str, st.SearchStrategy[Any]], contract: Contract | None
 ) -> ContractPayloads | EarlierPayloads | None:
-    """Return what makes payloads for a handler, None where the contracts say nothing of its event."""
+    """Return the source of payloads for a handler, None if the contracts do not have its event."""
     name = HandlerId.parse(handler.id).event
     owner = next(registry for registry, known in _all_handlers() if known is handler)
     if contract is None:
@@ -139,7 +139,7 @@ def _payloads(
 
 
 def _handlers(what: Target) -> Iterator[Handler]:
-    """Yield the handlers, also as they were known under former names of their event."""
+    """Yield the handlers, also under former names of their event."""
     match what:
         case Worker():
             yield from what.registry.handlers.values()

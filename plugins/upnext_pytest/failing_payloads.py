@@ -113,7 +113,7 @@ def _options(examples: int) -> settings:
 
 
 class _Trial:
-    """Calls of one handler, and what came of them.
+    """Calls of one handler, and their results.
 
     Attributes:
         failed: For each way to fail the payload that was tried last, which in the end is the smallest, and the error.
@@ -135,7 +135,7 @@ class _Trial:
         self._passed: Payload | None = None
 
     def run(self, payload: Payload) -> None:
-        """Call the handler with a payload, and raise what it raises."""
+        """Call the handler with a payload; exceptions propagate."""
         try:
             error = self._error(payload)
         except PayloadError:
@@ -148,13 +148,13 @@ class _Trial:
         raise error if isinstance(error, Exception) else RuntimeError(type(error).__name__) from error
 
     def look_for_one_that_passes(self, payload: Payload) -> None:
-        """Call the handler with a payload, unless it has taken one already."""
+        """Call the handler with a payload, unless it has already accepted one."""
         if self._passed is None:
             with suppress(PayloadError):
                 self._passed = payload if self._error(payload) is None else None
 
     def blamed(self, origin: _Origin, payload: Payload, error: BaseException) -> tuple[str, ...]:
-        """Return the fields whose values make it fail: with any of them from another payload it does not."""
+        """Return the fields responsible: with any of them from another payload, it does not fail."""
         if isinstance(error, PayloadError) and not origin[1]:
             return tuple(dict.fromkeys(field for field in map(top_level_field, error.problems) if field))
         if self._passed is None:
@@ -177,7 +177,7 @@ class _Trial:
         return error is not None and self._origin(error) == origin
 
     def _error(self, payload: Payload) -> BaseException | None:
-        """Return what the handler raises, None if nothing.
+        """Return the handler's exception, None if there is none.
 
         Raises:
             PayloadError: If the payload cannot be sent.
@@ -194,7 +194,7 @@ class _Trial:
         return None if isinstance(error, self._allowed) else error
 
     def _origin(self, error: BaseException) -> _Origin:
-        """Tell faults apart by where they are: in the handler's own file, if they are there."""
+        """Identify a fault by its place, in the handler's own file if possible."""
         frames = traceback.extract_tb(error.__traceback__)
         code = inspect.unwrap(self._handler.function).__code__
         within = [frame for frame in frames if frame.filename == code.co_filename]
@@ -203,7 +203,7 @@ class _Trial:
 
 
 async def _attempt(handler: Handler, body: bytes) -> BaseException | None:
-    """Run one job, and return what it raises: what ends a process would end the loop as well."""
+    """Run one job, and return its exception; exceptions that would end a process end the loop as well."""
     try:
         value = await call(f"{new_event_id()}.0", handler, body)
         encode_result(handler.signature.result, handler.name, value, keep_unset=handler.is_task)
@@ -215,7 +215,7 @@ async def _attempt(handler: Handler, body: bytes) -> BaseException | None:
 
 
 def _shown(path: str) -> str:
-    """Return a path, relative to the current folder if it is in there."""
+    """Return a path, relative to the current folder if it is inside."""
     with suppress(ValueError):
         return Path(path).relative_to(Path.cwd()).as_posix()
     return path

@@ -63,12 +63,12 @@ def anything() -> Strategy:
 
 
 def further_names() -> st.SearchStrategy[str]:
-    """Return a strategy for the names of fields that no handler names."""
+    """Return a strategy for names of fields that no handler names."""
     return st.one_of(st.sampled_from(["further", "message", "id", "name", "été"]), st.text("abcxyz_", min_size=1))
 
 
 def together(own: dict[str, Any], further: dict[str, Any]) -> dict[str, Any]:
-    """Return an object with further keys; those that it has stay."""
+    """Return an object with further keys, keeping its own."""
     return {**further, **own}
 
 

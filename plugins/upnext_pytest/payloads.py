@@ -28,7 +28,7 @@ _LIMITS: Final = frozenset({
 
 
 class ContractPayloads:
-    """What can be sent to some handlers: what all of them take.
+    """What can be sent to some handlers: the payloads that all of them accept.
 
     Args:
         subject: The event's name, or the task's.
@@ -47,7 +47,7 @@ class ContractPayloads:
         self._is_open = is_open and all(codec.extras is not None for codec in self._codecs)
 
     def strategy(self) -> st.SearchStrategy[Payload]:
-        """Return a strategy for payloads; some of them cannot be sent, which `body` tells."""
+        """Return a strategy for payloads; `body` tells which of them can be sent."""
         names = set[str]().union(*(codec.fields for codec in self._codecs))
         required = {name for name in names for codec in self._codecs if codec.fields.get(name, (None, False))[1]}
         # What a handler shuts out that others could do without is left out by senders.
@@ -90,7 +90,7 @@ class ContractPayloads:
         return st.dictionaries(unnamed, st.one_of(typed or [anything()]), max_size=2)
 
     def body(self, payload: Payload) -> bytes:
-        """Return the JSON that a sender writes of a payload.
+        """Return the JSON that a sender writes for a payload.
 
         Raises:
             PayloadError: If it cannot be sent.
@@ -139,7 +139,7 @@ class EarlierPayloads:
         return JsonValues(schema).of({**schema, **limits})
 
     def body(self, payload: Payload) -> bytes:
-        """Return the JSON that a sender wrote of a payload."""
+        """Return the JSON that a sender wrote for a payload."""
         return json.dumps(payload).encode()
 
 

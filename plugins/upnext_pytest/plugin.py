@@ -30,7 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def upnext_server(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Give the URL of a server for this run.
+    """Provide the URL of a server for this run.
 
     UPNEXT_TEST_REDIS_URL, else the setting `upnext_redis_url`, else an embedded server that ends with the run.
     """
@@ -44,7 +44,7 @@ def upnext_server(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture
 def upnext_namespace(upnext_server: str, monkeypatch: pytest.MonkeyPatch) -> Generator[str]:
-    """Give a namespace of its own on that server, which every worker and send of the test uses; deleted afterwards."""
+    """Provide a separate namespace on that server, used by every worker and send of the test; deleted afterwards."""
     from upnext_pytest.servers import clean_namespace  # noqa: PLC0415
 
     with clean_namespace(upnext_server) as namespace:
@@ -56,19 +56,19 @@ def upnext_namespace(upnext_server: str, monkeypatch: pytest.MonkeyPatch) -> Gen
 
 @pytest.fixture
 def upnext_sent() -> Generator[Sends]:
-    """Give the list of everything that the test's code sends; nothing reaches a server, and handlers run when told."""
+    """Provide the list of everything that the tested code sends; nothing reaches a server, handlers run on request."""
     yield from _sends(inline=False)
 
 
 @pytest.fixture
 def upnext_inline() -> Generator[Sends]:
-    """Give the same, with each send running its handlers before it returns; it raises what they raise."""
+    """Provide the same, with each send running its handlers before it returns; their exceptions propagate."""
     yield from _sends(inline=True)
 
 
 @pytest.fixture
 def upnext_workers(upnext_namespace: str) -> RunWorkers:  # noqa: ARG001  # for its effect
-    """Give what runs workers on a real server within a block.
+    """Provide a way to run workers on a real server within a block.
 
     `async with upnext_workers(worker) as running: ...`, or `with` in a test that is not async.
     """
@@ -79,7 +79,7 @@ def upnext_workers(upnext_namespace: str) -> RunWorkers:  # noqa: ARG001  # for 
 
 @pytest.fixture
 def upnext_provide() -> Generator[Override]:
-    """Give what lets a function provide what another does, until the test ends: `upnext_provide(get_session, fake)`."""
+    """Provide a way to replace a provider until the test ends: `upnext_provide(get_session, fake)`."""
     from contextlib import ExitStack  # noqa: PLC0415
 
     from upnext.provide import overriding  # noqa: PLC0415
@@ -90,7 +90,7 @@ def upnext_provide() -> Generator[Override]:
 
 @pytest.fixture
 def upnext_contracts(request: pytest.FixtureRequest) -> ContractChecks:
-    """Give what calls handlers with random payloads of their contracts: `upnext_contracts.check(worker)`."""
+    """Provide a way to call handlers with random payloads of their contracts: `upnext_contracts.check(worker)`."""
     try:
         from upnext_pytest.contracts import ContractChecks  # noqa: PLC0415
     except ModuleNotFoundError as error:

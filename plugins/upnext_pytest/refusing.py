@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Refusal:
-    """Takes sends in the server's place, and refuses them."""
+    """Refuses sends in the server's place."""
 
     async def take(self, message: OutgoingMessage) -> NoReturn:
         """Refuse a send."""

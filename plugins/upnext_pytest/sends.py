@@ -59,7 +59,7 @@ class Sent:
 
 
 class Sends(Sequence[Sent]):
-    """Every send of a test, in order; a fixture makes it. Sends are checked as ever, and nothing reaches a server.
+    """All sends of a test, in order; created by a fixture. Sends are checked as usual, and nothing reaches a server.
 
     Args:
         inline: Whether each send runs its handlers before it returns.
@@ -119,13 +119,13 @@ class Sends(Sequence[Sent]):
         return found[0]
 
     def clear(self) -> None:
-        """Forget what was sent, and run none of it."""
+        """Forget all sends, without running their handlers."""
         self._sent.clear()
         self._pending.clear()
         self._waiting.clear()
 
     async def run(self) -> None:
-        """Run the handlers of everything that was sent and has not run, and of what they send, once each and in order.
+        """Run the handlers of all sends that have not run yet, and of what they send, once each and in order.
 
         Payloads make the way through JSON, as between a sender and a worker. Delays are not waited for.
 
@@ -141,7 +141,7 @@ class Sends(Sequence[Sent]):
         )
 
     def run_sync(self) -> None:
-        """Do the same as `run`, from a test that is not async."""
+        """Do the same as `run`, from a synchronous test."""
         run_blocking(self.run())
 
     async def take(self, message: OutgoingMessage) -> Published:
@@ -187,7 +187,7 @@ class Sends(Sequence[Sent]):
         event_id: str,
         jobs: Sequence[str],
     ) -> tuple[tuple[str, ...] | None, list[JobOutcome]]:
-        """Return how jobs stand in the server's place: open until the test runs them, lost if it has not sent them."""
+        """Return the states of jobs in the server's place: open until the test runs them, lost if it never sent them."""
         published = self._published.get(event_id)
         known = () if published is None else published.job_ids()
         otherwise = {job: JobOutcome("open") for job in known}
@@ -218,7 +218,7 @@ class Sends(Sequence[Sent]):
         )
 
     def _joined(self, message: OutgoingMessage, event_id: str) -> dict[int, str]:
-        """Return the jobs that wait already and stand for some of this event, which stand for others from here on."""
+        """Return the waiting jobs that replace some of this event, and will replace others from now on."""
         joined: dict[int, str] = {}
         for n, handler in enumerate(message.handlers):
             unique = handler.uniqueness

@@ -22,7 +22,7 @@ _GRACE = 1.0  # seconds; a test that has failed does not wait long for its handl
 
 
 def server_url(configured: str, temporary: Path) -> str:
-    """Return the address that is configured, else that of an embedded server, started if need be.
+    """Return the configured address, or else that of an embedded server, started if necessary.
 
     Args:
         configured: A setting's; the environment's UPNEXT_TEST_REDIS_URL comes first.

@@ -22,7 +22,7 @@ _PAUSE = 0.01
 
 
 class RunWorkers(Protocol):
-    """What the fixture `upnext_workers` is."""
+    """The value of the fixture `upnext_workers`."""
 
     def __call__(self, *workers: Worker) -> Workers:
         """Return these workers, to be run by `async with` or `with`."""
@@ -30,7 +30,7 @@ class RunWorkers(Protocol):
 
 
 class Workers:
-    """Workers that run within an `async with` block, or a `with` block in a test that is not async.
+    """Workers that run within an `async with` block, or a `with` block in a synchronous test.
 
     Args:
         workers: The workers.
@@ -45,7 +45,7 @@ class Workers:
         self._told: set[str] = set()
 
     async def drained(self, timeout: float = 10.0, *, check: bool = True) -> list[JobFailedError]:
-        """Wait until every job has ended, also those of events that handlers send, and those that are tried again.
+        """Wait until every job has ended, including those of events that handlers send, and retries.
 
         Sends with a delay that is not over within that time are left where they are.
 

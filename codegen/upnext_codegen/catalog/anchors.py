@@ -20,7 +20,7 @@ from upnext_codegen.reading.source import SourceError, tree_of
 
 
 class _Span(NamedTuple):
-    """A statement that has a name: its lines with decorators, where it is without them, and what it is called."""
+    """A named statement: its lines with and without decorators, and its name."""
 
     first: int
     last: int
@@ -30,7 +30,7 @@ class _Span(NamedTuple):
 
 
 def anchored(findings: Iterable[Finding], root: Path, folder: Path) -> tuple[str, ...]:
-    """Return the errors among findings as the stub holds them, but for those that mypy reports by itself.
+    """Return the errors among findings in the stub's form, without those that mypy reports by itself.
 
     The first line of each is `CODE STATEMENT#NTH+LINES:COLUMN in FILE`: the file as seen from the stub, the statement
     as `statements` names it, and the distance in lines; its message and its notes follow, a line each. What has no
@@ -71,7 +71,7 @@ def anchored(findings: Iterable[Finding], root: Path, folder: Path) -> tuple[str
 
 
 def statements(tree: ast.AST) -> Iterator[tuple[str, int, ast.stmt]]:
-    """Return the statements of a file that have a name, in order: the name, which one of that name, the statement.
+    """Return the named statements of a file in order: the name, its number among equal names, the statement.
 
     Names are `def F`, `class C`, `X =`, and `call` for an expression that stands alone.
     """

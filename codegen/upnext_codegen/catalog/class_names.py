@@ -28,7 +28,7 @@ def class_names(events: Iterable[str]) -> dict[str, str]:
 
 
 def class_name(event: str) -> str:
-    """Name the class of an event as if it stood alone."""
+    """Name the class of an event regardless of other events."""
     words = [word for word in _WORD.split(event) if word]
     name = "".join(word[0].upper() + word[1:] for word in words)
     if not name or name[0].isdigit() or keyword.iskeyword(name) or name in _TAKEN or name.endswith(SUFFIXES):
@@ -37,12 +37,12 @@ def class_name(event: str) -> str:
 
 
 def digest(text: str) -> str:
-    """Return a short text that tells others of the same name apart."""
+    """Return a short text that distinguishes the name from equal ones."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 def module_aliases(modules: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
-    """Name each imported module so that no class of the stub and no other module can have that name.
+    """Name each imported module so that neither a class of the stub nor another module can have that name.
 
     Args:
         modules: Full names.

@@ -180,7 +180,7 @@ def _facts(data: dict[str, Any], reader: TypeReader) -> ClassFacts:
 
 
 def _classes(contract: Contract) -> list[ClassType]:
-    """Return the classes of which a name is not enough: the project's, and nested ones."""
+    """Return the classes for which a name is not enough: the project's, and nested ones."""
     found: dict[str, ClassType] = {}
     waiting = [
         written

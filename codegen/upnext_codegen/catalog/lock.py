@@ -67,7 +67,7 @@ def read(text: str) -> Contract:
 
 
 def is_ours(text: str) -> bool:
-    """Return whether upnext wrote a file; one that a merge left in pieces, or that lacks its end, can still be known.
+    """Return whether upnext wrote a file, even one that a merge conflict or truncation has damaged.
 
     Of one that is empty, as a full disk can leave it, nothing is lost.
     """
@@ -78,14 +78,14 @@ def is_ours(text: str) -> bool:
 
 
 def format_of(text: str) -> int | None:
-    """Return the format that a lock says it has, None if it says none."""
+    """Return the format that a lock declares, None if it declares none."""
     data = read_object(text)
     found = None if data is None else data.get("format")
     return found if isinstance(found, int) else None
 
 
 def read_object(text: str) -> dict[str, Any] | None:
-    """Return the JSON object that a text is, None if it is something else."""
+    """Return the JSON object in a text, None if it is something else."""
     try:
         data: object = json.loads(text)
     except (ValueError, RecursionError):

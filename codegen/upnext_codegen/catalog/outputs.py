@@ -34,7 +34,7 @@ def plan(
     shared: Mapping[str, str] = catalog.NOTHING_SHARED,
     locked: Contract | None = None,
 ) -> tuple[Output, ...]:
-    """Return the files that a contract gives: the stubs, the modules that they type, and the lock.
+    """Return the files that a contract generates: the stubs, the modules that they type, and the lock.
 
     Args:
         contract: All events of the project.
@@ -57,7 +57,7 @@ def plan(
 
 
 def keep(outputs: tuple[Output, ...], root: Path, command: str, left: Iterable[Path] = ()) -> Outcome:
-    """Write what changed and remove what is left over, unless another's file is in the way."""
+    """Write what changed and remove what is left over, unless someone else's file is in the way."""
     others = tuple(foreign(outputs, root, command))
     changed = () if others else write(outputs, root)
     removed = () if others else remove(left)
@@ -66,7 +66,7 @@ def keep(outputs: tuple[Output, ...], root: Path, command: str, left: Iterable[P
 
 
 def compare(outputs: tuple[Output, ...], root: Path, command: str, left: Iterable[Path] = ()) -> Outcome:
-    """Return which files are not what they should be."""
+    """Return which files differ from what they should be."""
     others = tuple(foreign(outputs, root, command))
     found = () if others else tuple(stale(outputs, root, command))
     about = (*others, *[finding for finding, _ in found], *[misplaced(path, root, command) for path in left])
@@ -96,7 +96,7 @@ def foreign(outputs: Iterable[Output], root: Path, command: str) -> Iterator[Fin
 
 
 def in_the_way(name: str, text: str, command: str) -> Finding:
-    """Return UPN302 for a file that upnext did not write, or cannot see whether it did."""
+    """Return UPN302 for a file that upnext did not write, or whose origin it cannot determine."""
     pointer = is_pointer(text)
     what = f"is {POINTER}" if pointer else "exists and was not written by upnext"
     way_out = "fetch it with `git lfs pull`" if pointer else "move the file away"
@@ -109,7 +109,7 @@ def in_the_way(name: str, text: str, command: str) -> Finding:
 
 
 def stale(outputs: Iterable[Output], root: Path, command: str) -> Iterator[tuple[Finding, str]]:
-    """Report UPN301 for each file that is missing or has another text than it should, with a short diff."""
+    """Report UPN301 for each file that is missing or has outdated text, with a short diff."""
     for output in outputs:
         text = current(output.path)
         if text == output.text:
@@ -125,7 +125,7 @@ def stale(outputs: Iterable[Output], root: Path, command: str) -> Iterator[tuple
 
 
 def misplaced(path: Path, root: Path, command: str) -> Finding:
-    """Report UPN301 for a generated file where none belongs any more."""
+    """Report UPN301 for a generated file in the wrong place."""
     name = relative(path, root)
     return Finding.of(
         code="UPN301",
@@ -136,7 +136,7 @@ def misplaced(path: Path, root: Path, command: str) -> Finding:
 
 
 def relative(path: Path, root: Path) -> str:
-    """Return a path as places have it: relative to the root with `/`, "." for the root itself."""
+    """Return a path in the form of places: relative to the root with `/`, "." for the root itself."""
     return Path(os.path.relpath(path, root)).as_posix()
 
 

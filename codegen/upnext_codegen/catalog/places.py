@@ -50,7 +50,7 @@ def targets(project: Project, out: Path | None = None) -> tuple[Target, ...]:
 
 
 def stubs(project: Project, name: str, out: Path | None = None) -> tuple[Target, ...]:
-    """Return the stubs of this name of a project, one in each import root, or one in a folder that is named.
+    """Return the stubs with this name in a project, one in each import root, or one in a given folder.
 
     Raises:
         ConfigurationError: If one folder is wanted for several import roots, or if it leads out of the project.
@@ -68,7 +68,7 @@ def stubs(project: Project, name: str, out: Path | None = None) -> tuple[Target,
 
 
 def left_over(project: Project, generated: Iterable[str], out: Path | None = None) -> tuple[Path, ...]:
-    """Return the generated files of a project that stand where none belongs any more.
+    """Return the generated files of a project that are in the wrong place.
 
     Args:
         project: The project.

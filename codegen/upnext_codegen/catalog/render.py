@@ -51,7 +51,7 @@ __all__ = ["Worker"]
 
 
 class _EventText(NamedTuple):
-    """What the template needs of a typed event; every text in it is ready to stand in Python source."""
+    """The template's data about a typed event; every text in it is valid in Python source."""
 
     name: str
     parameters: tuple[str, ...]
@@ -64,7 +64,7 @@ class _EventText(NamedTuple):
 
 
 class _PayloadText(NamedTuple):
-    """What the template needs of a TypedDict for a payload of another project.
+    """The template's data about a TypedDict for a payload of another project.
 
     Attributes:
         name: Its name.
@@ -78,14 +78,14 @@ class _PayloadText(NamedTuple):
 
 
 class _OverloadText(NamedTuple):
-    """What the template needs of one overload of `event`."""
+    """The template's data about one overload of `event`."""
 
     literal: str
     type: str
 
 
 class _WorkerText(NamedTuple):
-    """What the template needs of a worker with events of its own."""
+    """The template's data about a worker with its own events."""
 
     name: str
     literal: str
@@ -93,7 +93,7 @@ class _WorkerText(NamedTuple):
 
 
 class _MemberText(NamedTuple):
-    """What the template of a large catalog needs of an event in a group."""
+    """The template's data about an event in a group, in a large catalog."""
 
     literal: str
     text: _EventText
@@ -101,7 +101,7 @@ class _MemberText(NamedTuple):
 
 
 class _GroupText(NamedTuple):
-    """What it needs of a group: the events that share a class, generic in the name."""
+    """The template's data about a group: events that share a class, generic in the name."""
 
     number: int
     literals: tuple[str, ...]
@@ -181,7 +181,7 @@ def _template(name: str) -> Template:
 
 
 def _is_divided(contract: Contract) -> bool:
-    """Whether every worker has so few events that overloads of a worker's own will do."""
+    """Whether every worker has so few events that overloads per worker suffice."""
     return bool(contract.workers) and all(len(events) <= MOST_EVENTS for _, events in contract.workers)
 
 
@@ -200,7 +200,7 @@ def _workers(contract: Contract, names: Mapping[str, str]) -> list[_WorkerText]:
 
 
 def _groups(events: Iterable[EventContract], names: dict[str, str], namer: Namer) -> list[_GroupText]:
-    """Sort events into groups by their own names alone, so that one event more changes one group."""
+    """Sort events into groups by their own names alone, so that an additional event changes one group."""
     known = list(events)
     count = 1 << round(math.log2(len(known)) / 2)
     groups: defaultdict[int, list[_MemberText]] = defaultdict(list)
@@ -326,7 +326,7 @@ def _nameable(event: EventContract) -> tuple[Field, ...]:
 
 
 def _is_keyword(name: str) -> bool:
-    """Whether a call can pass it by keyword; Python folds identifiers, so that an unfolded one is never passed."""
+    """Whether a call can pass it by keyword; Python folds identifiers, so one that is not folded is never passed."""
     return name.isidentifier() and not keyword.iskeyword(name) and unicodedata.normalize("NFKC", name) == name
 
 
@@ -353,7 +353,7 @@ def _field_lines(event: EventContract, fields: Iterable[Field]) -> Iterable[str]
 
 
 def _asked_lines(event: EventContract, fields: Iterable[Field]) -> Iterable[str]:
-    """Say for each handler which fields it names, those with `=` that it has a default for."""
+    """List for each handler which fields it names, marking those with a default by `=`."""
     asked: defaultdict[str, list[str]] = defaultdict(list)
     for field in fields:
         for asker in field.asked_by:
@@ -371,5 +371,5 @@ def _free(name: str, taken: set[str]) -> str:
 
 
 def _prose(text: str) -> str:
-    """Return text that can stand inside a docstring without ending it."""
+    """Return text that is safe inside a docstring."""
     return visible(text).replace("\\", "\\\\").replace('"""', '\\"\\"\\"')

@@ -72,7 +72,7 @@ class StubNames:
 
 
 def modules_of(written: Type) -> frozenset[str]:
-    """Return the modules that a type cannot be written without, but for the built-in ones."""
+    """Return the modules needed to write a type, without the built-in ones."""
     return frozenset(owner.module for owner in classes_in(written) if not _is_plain(owner.module, owner.qualname))
 
 

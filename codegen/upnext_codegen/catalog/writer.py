@@ -32,7 +32,7 @@ class Output(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What came of bringing files up to date, or of comparing them.
+    """The result of updating files, or of comparing them.
 
     Attributes:
         files: What was to be generated, relative to the project root.
@@ -50,7 +50,7 @@ class Outcome(NamedTuple):
 
 
 def current(path: Path) -> str | None:
-    """Return what a file holds now, with Unix line ends, or None if there is no file.
+    """Return the current contents of a file, with Unix line ends, or None if there is no file.
 
     Raises:
         ConfigurationError: If there is something that is not a readable file.
@@ -126,7 +126,7 @@ def remove(paths: Iterable[Path]) -> tuple[Path, ...]:
 
 
 def _check(output: Output, before: str) -> None:
-    """Make sure that nothing is written that would not parse, whatever names a project has.
+    """Ensure that nothing unparsable is written, whatever names a project has.
 
     Parsing a large stub takes longer than rendering it, so only the classes are looked at that the file did not hold.
     """
@@ -143,7 +143,7 @@ def _check(output: Output, before: str) -> None:
 
 
 def inside(path: Path, root: Path) -> Path:
-    """Return where a file really is, links followed.
+    """Return the real path of a file, with links followed.
 
     Raises:
         ConfigurationError: If that is not under the root.
@@ -158,7 +158,7 @@ def inside(path: Path, root: Path) -> Path:
 
 
 def _prepare(target: Path, text: str) -> Path:
-    """Write the text to a new file beside its place, with the place's mode."""
+    """Write the text to a new file beside its place, with the same mode."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = beside(target, text.encode("utf-8"))
     try:
@@ -172,7 +172,7 @@ def _prepare(target: Path, text: str) -> Path:
 
 
 def _follow(temporary: Path, replaced: os.stat_result) -> None:
-    """Give a new file the mode of the one that it replaces, and a later time.
+    """Give a new file the mode of the one that it replaces, and a later modification time.
 
     mypy takes a file of the same size for unchanged if it was written in the same second.
     """

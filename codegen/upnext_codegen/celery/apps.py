@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Apps:
-    """Knows apps, and what they make.
+    """Recognises apps and what they create.
 
     Attributes:
         lookup: Looks names up.
@@ -35,7 +35,7 @@ class Apps:
     lookup: Lookup
 
     def app_of(self, expr: ast.expr, use: Use, depth: int = 0) -> str | None:
-        """Return which app an expression is: as `CeleryTask.app`, None if it is none as far as is known."""
+        """Return which app an expression is, in the form of `CeleryTask.app`; None if it is none as far as is known."""
         if depth > MAX_CELERY_STEPS:
             return None
         if isinstance(expr, ast.Call):
@@ -64,7 +64,7 @@ class Apps:
                 return None
 
     def _made(self, call: ast.Call, use: Use, depth: int) -> str | None:
-        """Return which app a call makes or gives."""
+        """Return which app a call creates or returns."""
         if self._is_app_class(call.func, use, depth + 1):
             return ""
         for source in self.lookup.path(use, call.func):
@@ -87,7 +87,7 @@ class Apps:
         return self.derives(expr, use, APP_CLASSES, depth)
 
     def derives(self, expr: ast.expr, use: Use, classes: frozenset[str], depth: int = 0) -> bool:
-        """Return whether an expression is one of some classes outside of the project, or has one as a base."""
+        """Return whether an expression is one of some external classes, or has one as a base."""
         if depth > MAX_CELERY_STEPS:
             return False
         for source in self.lookup.path(use, unquoted(expr)):
@@ -102,7 +102,7 @@ class Apps:
         return False
 
     def text_of(self, expr: ast.expr | None, use: Use) -> str | None:
-        """Return which text an expression is: a constant, or a name of one."""
+        """Return the text of an expression: a constant, or a name bound to one."""
         match expr:
             case ast.Constant(str() as text):
                 return text
@@ -116,7 +116,7 @@ class Apps:
                 return None
 
     def makes_tasks(self, func: ast.expr, use: Use, depth: int = 0) -> str | None:
-        """Tell the app of the tasks that a function makes, None if it makes none."""
+        """Return the app of the tasks that a function creates, None if it creates none."""
         if isinstance(func, ast.Attribute) and func.attr == "task":
             app = self.app_of(func.value, use)
             if app is not None:
@@ -135,13 +135,13 @@ class Apps:
 
 
 def _is_named_after_celery(name: str) -> bool:
-    """Whether something of another package is its app, as far as a name can tell: `company.celery.app`."""
+    """Whether something of another package is its app, judging by its name: `company.celery.app`."""
     package, _, _ = name.partition(".")
     return package not in {"celery", "upnext_celery"} and "celery" in name.lower()
 
 
 def _is_class_of_apps(name: str) -> bool:
-    """Whether a class of another package is one of apps, as far as a name can tell: `company.celery.ShopCelery`."""
+    """Whether a class of another package is a class of apps, judging by its name: `company.celery.ShopCelery`."""
     return name.rpartition(".")[2].endswith("Celery")
 
 

@@ -59,7 +59,7 @@ class Calls:
 
 
 class _HandedOn(NamedTuple):
-    """A call that something else makes.
+    """A call that something else makes later.
 
     Attributes:
         call: The call.
@@ -85,7 +85,7 @@ class _Reader:
     run: set[ast.expr] = field(default_factory=set[ast.expr])
 
     def read(self, call: ast.Call, use: Use) -> Iterator[Call]:
-        """Yield the call of a task that a call is, if it is one."""
+        """Yield the task call that a call is, if it is one."""
         if call in self.run:
             return
         place = Place(use.file, *use.scope.module.place(call))
@@ -117,7 +117,7 @@ class _Reader:
         yield _read(call, method, place, use, skipped=0)._replace(task=task, is_partial=is_partial)
 
     def _completed(self, call: Call, node: ast.Call) -> Call:
-        """Add what a canvas adds to what an expression makes, if that is all."""
+        """Add what a canvas adds to the result of an expression, if nothing else does."""
         results = self.canvas.results.get(node)
         if not call.is_partial or results is None:
             return call
@@ -125,7 +125,7 @@ class _Reader:
         return call._replace(given=given, is_partial=False, results=results)
 
     def _handed_on(self, call: ast.Call, use: Use) -> _HandedOn | None:
-        """Return the call that `partial(task.delay, ...)` makes later, or another thread."""
+        """Return the call that `partial(task.delay, ...)`, or another thread, makes later."""
         match call.func:
             case ast.Name() | ast.Attribute():
                 sources = self.tasks.apps.lookup.path(use, call.func)
@@ -151,7 +151,7 @@ class _Reader:
             yield self._completed(found._replace(name=name, method=method, is_partial=is_partial), call)
 
     def _run_signature(self, call: ast.Call, made: ast.Call, method: str, place: Place, use: Use) -> Iterator[Call]:
-        """`task.s(...).delay(...)`: what is given at last is all that there will be."""
+        """Read `task.s(...).delay(...)`: with the last arguments, the call is complete."""
         if not isinstance(made.func, ast.Attribute) or made.func.attr != "s":
             return
         task = self.tasks.of(made.func.value, use)
@@ -240,7 +240,7 @@ def _is_immutable(call: ast.Call) -> bool:
 
 
 def _schedules(module: SourceModule) -> Iterator[Call]:
-    """Yield the entries of a beat schedule: dicts that are written out, with a task's name and a schedule."""
+    """Yield the entries of a beat schedule: literal dicts with a task's name and a schedule."""
     if "schedule" not in module.text.text:
         return
     for node in ast.walk(module.tree):

@@ -26,7 +26,7 @@ _GIVES_ITSELF = frozenset({"set", "on_error"})
 
 @dataclass(slots=True)
 class Canvas:
-    """Reads what becomes of signatures.
+    """Follows signatures to where they are used.
 
     Attributes:
         lookup: Looks names up.
@@ -46,7 +46,7 @@ class Canvas:
                 self._feed(each.right, 1, use)
 
     def _read_call(self, call: ast.Call, use: Use) -> None:
-        """Read what a call makes of the signatures among its arguments, or of the one that it runs."""
+        """Read what a call does with the signatures among its arguments, or the one that it runs."""
         kind = self._kind(call, use)
         if kind == "chain":
             self._chain(call, use)
@@ -98,7 +98,7 @@ class Canvas:
             has_one_before = True
 
     def _feed(self, expr: ast.expr | None, results: int, use: Use) -> None:
-        """Note that what an expression makes is given so many results, and nothing else."""
+        """Record that the result of an expression receives that many results, and nothing else."""
         match expr:
             case ast.BinOp(left, ast.BitOr(), _):
                 self._feed(left, results, use)
@@ -146,7 +146,7 @@ class Canvas:
 
 
 def _members(call: ast.Call) -> list[ast.expr]:
-    """What a chain or group is made of."""
+    """The members of a chain or group."""
     if len(call.args) == 1 and isinstance(call.args[0], ast.List | ast.Tuple):
         return call.args[0].elts
     return call.args

@@ -26,7 +26,7 @@ _OWN = ("celery.", "upnext_celery.")
 
 
 def is_maker(name: str) -> bool:
-    """Whether a name is one of Celery's decorators, or, as far as it can tell, of a package around it."""
+    """Whether a name is one of Celery's decorators or, as far as its name shows, of a package around it."""
     return name in TASK_MAKERS or (_MAKER.fullmatch(name) is not None and not name.startswith(_OWN))
 
 

@@ -26,7 +26,7 @@ _MOST_NAMED = 10
 
 
 def check(project: Project, paths: Iterable[str] = (), *, write: bool = False) -> Report:
-    """Check the calls of Celery tasks, and the file that types them if the project makes use of it.
+    """Check the calls of Celery tasks, and the file that types them if the project uses it.
 
     Args:
         project: The project.

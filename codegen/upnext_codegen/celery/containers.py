@@ -11,7 +11,7 @@ _LONGEST = 40
 
 
 def argument(call: ast.Call, position: int, name: str) -> ast.expr | None:
-    """Return what a call gives for a parameter, None where it gives nothing, or where `*` may give it."""
+    """Return the argument for a parameter, None if there is none, or `*` may provide it."""
     named = next((each.value for each in call.keywords if each.arg == name), None)
     before = call.args[: position + 1]
     if named is not None or len(before) <= position or any(isinstance(each, ast.Starred) for each in before):
@@ -20,7 +20,7 @@ def argument(call: ast.Call, position: int, name: str) -> ast.expr | None:
 
 
 def sequence(expr: ast.expr | None) -> tuple[int, bool]:
-    """Return how many arguments `args` holds at least, and whether there may be more."""
+    """Return the minimum number of arguments in `args`, and whether there may be more."""
     match expr:
         case None | ast.Constant(None):
             return 0, False
@@ -32,7 +32,7 @@ def sequence(expr: ast.expr | None) -> tuple[int, bool]:
 
 
 def mapping(expr: ast.expr | None) -> tuple[tuple[str, ...], bool]:
-    """Return the names that `kwargs` holds, and whether there may be others."""
+    """Return the names in `kwargs`, and whether there may be others."""
     match expr:
         case None | ast.Constant(None):
             return (), False
@@ -47,7 +47,7 @@ def mapping(expr: ast.expr | None) -> tuple[tuple[str, ...], bool]:
 
 
 def items(expr: ast.AST) -> tuple[dict[str, ast.expr], bool]:
-    """Return what a dict that is written out holds by texts, and whether there may be more."""
+    """Return the text keys of a literal dict with their values, and whether there may be more."""
     match expr:
         case ast.Dict(keys, values):
             found = {
@@ -64,7 +64,7 @@ def items(expr: ast.AST) -> tuple[dict[str, ast.expr], bool]:
 
 
 def wrong_in_schedule(args: ast.expr | None, kwargs: ast.expr | None) -> WrongContainer | None:
-    """Return what beat cannot take: it makes a list of anything, so that a text is one argument for each letter."""
+    """Return what beat cannot take: it makes a list of anything, so a text becomes one argument per letter."""
     match args:
         case ast.Constant(str() | bytes() as text) if len(text) == 1:
             args = None

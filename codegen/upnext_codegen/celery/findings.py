@@ -72,7 +72,7 @@ def _taken(task: CeleryTask) -> tuple[Related, ...]:
 
 
 def _wrong_options(call: Call, task: CeleryTask, misplaced: Sequence[tuple[str, Place]]) -> Iterator[Finding]:
-    """UPN604: an option that Celery does not know, and that is meant to be something else."""
+    """UPN604: an unknown option that looks like a misspelling."""
     for name, place in misplaced:
         yield Finding.of(
             "UPN604",
@@ -95,7 +95,7 @@ def _wrong_options(call: Call, task: CeleryTask, misplaced: Sequence[tuple[str, 
 
 
 class _Names:
-    """The tasks of a project by the names that they are registered by."""
+    """The tasks of a project by their registered names."""
 
     def __init__(self, tasks: Sequence[CeleryTask], supposed: frozenset[str | None]) -> None:
         self._tasks: defaultdict[str, list[CeleryTask]] = defaultdict(list)
@@ -108,7 +108,7 @@ class _Names:
         self._are_all_known = all(task.name is not None for task in tasks) and None not in supposed
 
     def of(self, name: str) -> list[CeleryTask]:
-        """The tasks of a name; a project may be imported from further up or down than it seems."""
+        """The tasks with a name; a project may be imported from further up or down than it seems."""
         exact = self._tasks.get(name)
         return exact or [task for each in self._tasks if _is_end(each, name) for task in self._tasks[each]]
 
@@ -132,12 +132,12 @@ class _Names:
 
 
 def _is_end(name: str, other: str) -> bool:
-    """Whether one of two dotted names is the other's end."""
+    """Whether one of two dotted names is a suffix of the other."""
     return "." in name and "." in other and (name.endswith(f".{other}") or other.endswith(f".{name}"))
 
 
 def _same_names(scan: CeleryScan) -> Iterator[Finding]:
-    """UPN603: two tasks of one name in one app, of which only one will ever run."""
+    """UPN603: two tasks with one name in one app, of which only one will ever run."""
     named: defaultdict[str, list[CeleryTask]] = defaultdict(list)
     # Two services in one repository may each have a shared task of one name.
     may_be_two = scan.files_with_apps > 1

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def faults(signature: TaskSignature, given: CallArguments, *, is_partial: bool, results: int = 0) -> Iterator[str]:
-    """Yield what is wrong with the arguments: what a task "is called ..." with or without.
+    """Yield the faults of the arguments: what a task "is called ..." with or without.
 
     Args:
         signature: What the task takes.
@@ -45,7 +45,7 @@ def faults(signature: TaskSignature, given: CallArguments, *, is_partial: bool, 
 
 
 def unknown_names(signature: TaskSignature, given: CallArguments) -> tuple[str, ...]:
-    """Return the names that a call gives arguments by, and the task does not have."""
+    """Return the keyword arguments of a call that the task does not have."""
     if signature.takes_kwargs:
         return ()
     return tuple(name for name in given.keywords if name not in signature.keywords)

@@ -16,7 +16,7 @@ _READING = frozenset({"get", "items", "keys", "values", "copy"})
 
 
 class Changes(NamedTuple):
-    """What becomes of `**options`.
+    """What happens to `**options`.
 
     Attributes:
         name: The parameter that holds them.
@@ -32,7 +32,7 @@ class Changes(NamedTuple):
 
 
 def changes_of(node: FunctionNode) -> Changes | None:
-    """Return what a function does with its `**options`, None where that cannot be told."""
+    """Return what a function does with its `**options`, None if unknown."""
     assert node.args.kwarg is not None
     name = node.args.kwarg.arg
     reader = _Reader(name, {id(each) for each in node.body})

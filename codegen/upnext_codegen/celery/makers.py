@@ -45,7 +45,7 @@ class Option(NamedTuple):
 
 
 class Wrapper(NamedTuple):
-    """A function inside a decorator that is the task, and calls the function which is decorated.
+    """A function inside a decorator that becomes the task and calls the decorated function.
 
     Attributes:
         is_transparent: Whether it hands on what it is called with.
@@ -59,7 +59,7 @@ class Wrapper(NamedTuple):
 
 
 class Maker(NamedTuple):
-    """What makes a task of a function.
+    """Something that turns a function into a task.
 
     Attributes:
         app: As `CeleryTask.app`.
@@ -74,7 +74,7 @@ class Maker(NamedTuple):
 
 @dataclass(slots=True)
 class Makers:
-    """Knows what makes tasks.
+    """Recognises what turns functions into tasks.
 
     Attributes:
         apps: Knows apps.
@@ -83,7 +83,7 @@ class Makers:
     apps: Apps
 
     def maker(self, decorator: ast.expr, use: Use, depth: int = 0) -> Maker | None:
-        """Return what makes a task of what it decorates, None if that is something else."""
+        """Return how something turns what it decorates into a task, None if it does not."""
         call = decorator if isinstance(decorator, ast.Call) else None
         func = decorator if call is None else call.func
         app = self.apps.makes_tasks(func, use)
@@ -137,7 +137,7 @@ class Makers:
         return self.maker(value, its_use, depth) if call is None and not value.args else None
 
     def names_in(self, module: SourceModule) -> Iterator[str]:
-        """Yield the names in a file that stand for what makes tasks: `shared_task` by another name, and the like."""
+        """Yield the names in a file for what creates tasks, such as `shared_task` under another name."""
         for scope in module.scopes():
             for each in scope.every():
                 if any(map(self._is_maker, self.apps.lookup.follow(each))):
@@ -164,7 +164,7 @@ class Makers:
         return tuple(option for each in keywords for option in self._read(each.arg, each.value, use))
 
     def _read(self, name: str | None, value: ast.expr, use: Use, depth: int = 0) -> Iterator[Option]:
-        """Read an option, or several that are in a dict: `**RETRIES`, `**{"queue": "slow", **options}`."""
+        """Read an option, or several in a dict: `**RETRIES`, `**{"queue": "slow", **options}`."""
         match value:
             case ast.Dict(keys, values) if name is None:
                 for key, each in zip(keys, values, strict=True):
@@ -191,7 +191,7 @@ class Makers:
     def _passed_on(
         self, function: Definition, node: FunctionNode, call: ast.Call | None, use: Use, depth: int
     ) -> Maker | None:
-        """Return what a function of the project makes tasks with: one that is called, or that decorates by itself.
+        """Return what a function of the project creates tasks with: something it calls, or itself as a decorator.
 
         Called, it returns what `shared_task(...)` gives, or a function that decorates.
         """
@@ -207,7 +207,7 @@ class Makers:
         return None
 
     def _returned(self, expr: ast.expr, use: Use, depth: int) -> Maker | None:
-        """`return shared_task(...)`, or the name of a function inside that decorates."""
+        """Read `return shared_task(...)`, or the name of an inner function that decorates."""
         if isinstance(expr, ast.Call) and all(isinstance(each, ast.Starred) for each in expr.args):
             return self.maker(expr, use, depth + 1)
         for source in self.apps.lookup.path(use, expr):
@@ -221,7 +221,7 @@ class Makers:
         return None
 
     def _applied(self, expr: ast.expr, node: FunctionNode, use: Use, depth: int) -> Maker | None:
-        """`return shared_task(function)`, or `shared_task(...)(function)`, of what the function is given.
+        """Read `return shared_task(function)`, or `shared_task(...)(function)`, for the function's argument.
 
         Or of a function inside that calls it; that may be decorated, too, and be returned by its name.
         """
@@ -245,7 +245,7 @@ class Makers:
         return found._replace(options=options, wrapper=_both(found.wrapper, wrapper))
 
     def _named(self, expr: ast.Name, node: FunctionNode, use: Use, depth: int) -> Maker | None:
-        """`return task`, which was made before, or is a function inside that a decorator makes one of."""
+        """Read `return task`, for a task made before or an inner function decorated as one."""
         for source in self.apps.lookup.path(use, expr):
             match source:
                 case Definition(binding=Assignment(ast.Call() as value)):
@@ -283,7 +283,7 @@ class Makers:
         return Wrapper(is_transparent, receivers or 0, self.is_wrapper(source))
 
     def is_wrapper(self, definition: Definition) -> bool:
-        """Whether a function is inside a decorator, and has the name of what that is given, by `functools.wraps`."""
+        """Whether a function is inside a decorator, and takes the name of its argument by `functools.wraps`."""
         node = definition.binding.node if isinstance(definition.binding, FunctionDefinition) else None
         around = definition.scope.node
         if node is None or not isinstance(around, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -299,7 +299,7 @@ class Makers:
     def _handed_on(
         self, options: tuple[Option, ...], node: FunctionNode, call: ast.Call | None, use: Use
     ) -> tuple[Option, ...]:
-        """Put what a function is given in place of the parameters by which it hands options on."""
+        """Put a function's arguments in place of the parameters by which it passes options on."""
         given = {each.arg: Option(each.arg, each.value, use) for each in (call.keywords if call is not None else ())}
         placed = [each for each in (call.args if call is not None else []) if not isinstance(each, ast.Starred)]
         given |= {
@@ -320,7 +320,7 @@ class Makers:
         return tuple(found)
 
     def _parameter(self, option: Option, node: FunctionNode) -> str | None:
-        """Return which parameter of a function an option is, None where it is something else."""
+        """Return which parameter of a function an option is, None if it is something else."""
         if not isinstance(option.value, ast.Name):
             return None
         match self.apps.lookup.path(option.use, option.value):
@@ -331,7 +331,7 @@ class Makers:
 
 
 def _both(made: Wrapper | None, around: Wrapper | None) -> Wrapper | None:
-    """Put two wrappers together: what they hand on is not followed through both."""
+    """Combine two wrappers; what both pass on is not followed further."""
     if made is None or around is None:
         return made if around is None else around
     return Wrapper(is_transparent=False, receivers=0, keeps_name=made.keeps_name and around.keeps_name)
@@ -342,7 +342,7 @@ def _is_inside(inner: FunctionNode, node: FunctionNode) -> bool:
 
 
 def _is_given(expr: ast.expr, node: FunctionNode) -> bool:
-    """Whether a call is given what a decorator is: the first parameter, or all of `*args`, or the first of them."""
+    """Whether a call receives the decorator's argument: the first parameter, or all or the first of `*args`."""
     arguments = node.args
     match expr:
         case ast.Name(name):
@@ -354,7 +354,7 @@ def _is_given(expr: ast.expr, node: FunctionNode) -> bool:
 
 
 def _without_receiver(node: FunctionNode) -> FunctionNode:
-    """A method as a function that is not given `self`."""
+    """A method as a function without `self`."""
     bare, bare.args = copy(node), copy(node.args)
     bare.args.args = node.args.args[1:]
     return bare
@@ -383,7 +383,7 @@ def _is_name(expr: ast.expr, names: set[str]) -> bool:
 
 
 def _is_changed(definition: Definition) -> bool:
-    """Whether something in its file changes what a dict of options holds."""
+    """Whether something in its file modifies a dict of options."""
     for each in ast.walk(definition.scope.module.tree):
         match each:
             case ast.Attribute(ast.Name(name), attr) if name == definition.name and attr in _CHANGING:

@@ -49,7 +49,7 @@ _TYPED = re.compile(rb"\bupnext_celery\b")
 
 @dataclass(slots=True)
 class _Modules(RecordedModules):
-    """The module names of a project whose own `celery.py` is no other file's `celery`: many projects have one.
+    """Module names of a project, in which its own `celery.py` is never mistaken for `celery`: many projects have one.
 
     A process may import from other folders than the project says, as after `sys.path.insert(0, "packages")`. What has
     to be in the project to be meant is looked for in all of its folders.
@@ -75,7 +75,7 @@ class _Modules(RecordedModules):
 
 
 class _Lookup(Lookup):
-    """Names of a project, also those in modules that are imported by a call."""
+    """Names of a project, including those in modules that are imported by a call."""
 
     def path(self, use: Use, expr: ast.expr) -> tuple[Source, ...]:
         """As `Lookup.path`."""
@@ -97,7 +97,7 @@ class _Lookup(Lookup):
 
 
 class _Glance(NamedTuple):
-    """What a file may hold, by its bytes.
+    """What a file may contain, judging by its bytes.
 
     Attributes:
         path: The file.

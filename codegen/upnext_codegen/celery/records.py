@@ -27,7 +27,7 @@ class Formal(NamedTuple):
 
 
 class TaskSignature(NamedTuple):
-    """What a task takes, without the `self` of a bound one.
+    """The parameters of a task, without the `self` of a bound one.
 
     Attributes:
         formals: Its parameters, in the order of the `def`.
@@ -50,7 +50,7 @@ class TaskSignature(NamedTuple):
         return tuple(each.name for each in self.formals if each.kind != "positional")
 
     def __str__(self) -> str:
-        """Write it as a `def` has it, without types."""
+        """Write it like a `def`, without types."""
         parts = [f"{each.name}{'' if each.required else '=...'}" for each in self.formals]
         behind = [number for number, each in enumerate(self.formals) if each.kind == "positional"]
         if behind:
@@ -88,7 +88,7 @@ class CeleryTask(NamedTuple):
 
 
 class CallArguments(NamedTuple):
-    """The arguments of a task, as a call gives them.
+    """The arguments of a task in a call.
 
     Attributes:
         positional: How many stand there by position.
@@ -108,7 +108,7 @@ UNKNOWN = CallArguments(more_positional=True, more_keywords=True)
 
 
 class WrongContainer(NamedTuple):
-    """Something that cannot be `args`, or `kwargs`.
+    """An invalid value for `args` or `kwargs`.
 
     Attributes:
         text: What a task "is called with" then.
@@ -146,7 +146,7 @@ class Call(NamedTuple):
 
 
 class CeleryScan(NamedTuple):
-    """Everything that was read.
+    """Everything read about Celery.
 
     Attributes:
         tasks: The tasks, sorted by place.

@@ -27,7 +27,7 @@ class Shape(NamedTuple):
 
 
 def shapes_of(tasks: Iterable[CeleryTask]) -> tuple[Shape, ...]:
-    """Return the shapes of tasks, in an order and with names that depend on nothing but them."""
+    """Return the shapes of tasks, with an order and names that depend only on them."""
     known: dict[TaskSignature, bool] = {}
     for task in tasks:
         # Celery's own stubs type an instance of a class, whatever this file says of functions.
@@ -40,7 +40,7 @@ def shapes_of(tasks: Iterable[CeleryTask]) -> tuple[Shape, ...]:
 
 
 def can_be_typed(signature: TaskSignature) -> bool:
-    """Whether a protocol can be called with these parameters; what takes anything at all needs none."""
+    """Whether a protocol can be called with these parameters; one that accepts anything needs no protocol."""
     names = [each.name for each in signature.formals]
     return not (signature.takes_args and signature.takes_kwargs and not names) and not any(
         name == "self" or (name.startswith("__") and not name.endswith("__")) for name in names

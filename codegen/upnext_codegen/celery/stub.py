@@ -108,7 +108,7 @@ def _method(name: str, result: str, forms: Sequence[str]) -> Iterator[str]:
 
 
 class _Forms:
-    """Writes what the file has of one shape."""
+    """Writes the file's part about one shape."""
 
     def __init__(self, shape: Shape) -> None:
         self.name = shape.name
@@ -121,7 +121,7 @@ class _Forms:
         self.receiver = f"self: {self.name}Task[{', '.join([*(f'_{each}' for each in self.variables), '_R'])}]"
 
     def protocol(self) -> Iterator[str]:
-        """What a task of the shape is called with."""
+        """The call signature of a task of the shape."""
         variables = ", ".join([*(f"_C{each}" for each in self.variables), "_R_co"])
         yield f"class {self.name}Task(_Protocol[{variables}]):"
         yield f"    def __call__(self{self._parameters()}) -> _R_co: ..."
@@ -141,14 +141,14 @@ class _Forms:
         return "".join(f", {each}" for each in parts)
 
     def partial(self) -> str:
-        """The parameters of `s`, any of which may be left out: a chain adds arguments before those that are given."""
+        """The parameters of `s`, all of them optional: a chain adds arguments before the given ones."""
         if self.is_open:
             return f"{self.receiver}, *args: _Any, **kwargs: _Any"
         named = [f"{each.name}: _{self.numbers[each.name]} = ..." for each in self.formals if each.kind != "positional"]
         return ", ".join([self.receiver, "/", "*args: _Any", *named])
 
     def apply_async(self) -> Iterator[str]:
-        """The parameters of `apply_async`, by how many arguments stand in `args`."""
+        """The parameters of `apply_async`, by the number of arguments in `args`."""
         if self.is_open:
             yield f"{self.receiver}, args: _Any = ..., kwargs: _Any = ..., **options: _Any"
             return
@@ -189,7 +189,7 @@ class _Forms:
             yield from (f"    {each.name}: _Any" for each in self._rest(0))
 
     def _counts(self) -> list[int]:
-        """How many arguments can stand in `args`."""
+        """The possible numbers of arguments in `args`."""
         placed = self.signature.positional
         counts = [*range(min(len(placed), _MOST_BY_POSITION) + 1)]
         counts += [len(placed)] if len(placed) > _MOST_BY_POSITION else []
@@ -197,7 +197,7 @@ class _Forms:
         return [each for each in counts if each >= least]
 
     def _rest(self, count: int) -> tuple[Formal, ...]:
-        """What can stand in `kwargs` behind so many arguments in `args`."""
+        """The possible contents of `kwargs` after that many arguments in `args`."""
         behind = (*self.signature.positional[count:], *(each for each in self.formals if each.kind == "keyword"))
         return tuple(each for each in behind if each.kind != "positional")
 

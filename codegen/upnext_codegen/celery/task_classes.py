@@ -24,7 +24,7 @@ _SENDING = frozenset({"delay", "apply_async", "s", "si", "signature", "subtask",
 
 @dataclass(slots=True)
 class TaskClasses:
-    """Knows classes of tasks.
+    """Recognises task classes.
 
     Attributes:
         apps: Knows apps.
@@ -35,7 +35,7 @@ class TaskClasses:
     of_apps: list[tuple[ast.expr, Use]] = field(default_factory=list[tuple[ast.expr, Use]])
 
     def read_apps(self, module: SourceModule) -> None:
-        """Note what a file gives apps as the class of their tasks: `app.Task = ...`, `Celery(..., task_cls=...)`."""
+        """Record the task class that a file gives apps: `app.Task = ...`, `Celery(..., task_cls=...)`."""
         for scope in module.scopes():
             for target, definition in scope.attributes:
                 if target.attr == "Task" and self.apps.app_of(target.value, definition.use) is not None:
@@ -47,7 +47,7 @@ class TaskClasses:
             self.of_apps += _given_as_task_cls(scope)
 
     def run_of(self, definition: Definition, depth: int = 0) -> Definition | None:
-        """Return the `run` of a class of tasks, its own or that of a base, None for any other class."""
+        """Return the `run` of a task class, its own or inherited, None for any other class."""
         assert isinstance(definition.binding, ClassDefinition)
         node = definition.binding.node
         if depth > MAX_CELERY_STEPS or not self._is_task_class(node, definition.use):
@@ -98,7 +98,7 @@ class TaskClasses:
                 return found[-1].binding
 
     def changes_arguments(self, base: ast.expr | None, use: Use, depth: int = 0) -> bool:
-        """Whether tasks that are made with a class may take other arguments than their function, as far as is known.
+        """Whether tasks of a class may take other arguments than their function, as far as is known.
 
         Classes of packages are taken not to: those that log, lock and bind requests do not. One of the project must
         show it.
@@ -155,7 +155,7 @@ def _changes_what_it_is_given(method: ast.FunctionDef | ast.AsyncFunctionDef) ->
 
 
 def _bases(node: ast.ClassDef) -> list[ast.expr]:
-    """The bases of a class, those in brackets without what stands there: `Task[P, R]`."""
+    """The bases of a class, without type arguments: `Task[P, R]`."""
     return [each.value if isinstance(each, ast.Subscript) else each for each in node.bases]
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Tasks:
-    """Knows tasks, each looked at once.
+    """Recognises tasks, each examined once.
 
     Attributes:
         apps: Knows what makes them.
@@ -48,7 +48,7 @@ class Tasks:
     )
 
     def of(self, expr: ast.expr, use: Use, depth: int = 0) -> CeleryTask | None:
-        """Return which task an expression is, None where that is none, or one of several."""
+        """Return which task an expression is, None if it is not exactly one."""
         if isinstance(expr, ast.Call):
             return self._made(expr, use, depth)
         found = {
@@ -219,7 +219,7 @@ def tasks_in(module: SourceModule, tasks: Tasks) -> list[CeleryTask]:
 
 
 def supposed_names(module: SourceModule, tasks: Tasks) -> Iterator[str | None]:
-    """Yield the names of what a file may make tasks of, by a decorator that is called after them and is not known.
+    """Yield the names of possible tasks in a file: those decorated by something unknown that is called like one.
 
     None stands for a name that is not known either.
     """
@@ -259,5 +259,5 @@ def _signature(node: FunctionNode, *, skipped: int) -> TaskSignature:
 
 
 def _constant(expr: ast.expr) -> object:
-    """What an option is, the expression itself where that cannot be known."""
+    """The value of an option, or the expression itself if unknown."""
     return expr.value if isinstance(expr, ast.Constant) else expr

@@ -39,7 +39,7 @@ class Wrappers:
     lookup: Lookup
 
     def keeps_signature(self, decorator: ast.expr, use: Use) -> bool:
-        """Whether a decorated function takes what it takes without the decorator, as far as is known.
+        """Whether a decorated function takes the same arguments as without the decorator, as far as is known.
 
         Decorators of packages are taken to, but for those that are called after adding arguments: those that time,
         lock, trace and retry do. One of the project must show it.
@@ -66,7 +66,7 @@ class Wrappers:
 
 
 def _hands_on(node: FunctionNode) -> bool:
-    """Whether every function inside that takes `*args, **kwargs` calls something with them, and with nothing else."""
+    """Whether every inner function with `*args, **kwargs` calls something with them, and nothing else."""
     inner = [
         each for each in ast.walk(node) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) and each is not node
     ]
@@ -85,12 +85,12 @@ def _holds(node: FunctionNode, wrappers: list[FunctionNode]) -> bool:
 
 
 def passes_arguments_on(node: FunctionNode) -> bool:
-    """Whether a method, `__call__`, calls something with what it was called with, and with nothing else."""
+    """Whether a method, such as `__call__`, passes on exactly its own arguments."""
     return len(node.args.args) == 1 and _calls_with_its_own(node, node.args.args[0].arg)
 
 
 def passes_args_and_kwargs_on(node: FunctionNode) -> bool:
-    """Whether an `apply_async` hands the `args` and `kwargs` of a task on to that of a base, as they are."""
+    """Whether an `apply_async` passes the `args` and `kwargs` of a task on to a base's unchanged."""
     names = [each.arg for each in node.args.args][1:3]
     if len(names) < len(("args", "kwargs")):
         return False
@@ -111,7 +111,7 @@ def _gives_both(call: ast.Call, method: str, names: list[str]) -> bool:
 
 
 def receivers_of(wrapper: FunctionNode, function: str) -> int | None:
-    """Return how many arguments a wrapper keeps to itself: one, or none. None if it does not hand on all others.
+    """Return how many arguments a wrapper keeps: one or none. None if it does not pass all others on.
 
     Args:
         wrapper: The function that calls.
@@ -155,7 +155,7 @@ def _is_called(call: ast.Call, names: set[str]) -> bool:
 
 
 def _spread(call: ast.Call) -> list[ast.expr]:
-    """What stands in a call behind `*` and `**`."""
+    """The expressions behind `*` and `**` in a call."""
     starred = [each.value for each in call.args if isinstance(each, ast.Starred)]
     return [*starred, *(each.value for each in call.keywords if each.arg is None)]
 
@@ -171,7 +171,7 @@ def _hands(call: ast.Call, args: str, kwargs: str, receiver: str) -> bool:
 
 
 def _is_only_read(wrapper: FunctionNode, names: set[str], handing: Iterable[ast.expr]) -> bool:
-    """Whether nothing but those calls is given the arguments, and nothing can change them before."""
+    """Whether only those calls receive the arguments, and nothing can change them before."""
     allowed = {id(part) for call in handing for part in ast.walk(call)}
     for parent in ast.walk(wrapper):
         for each in ast.iter_child_nodes(parent):
@@ -181,7 +181,7 @@ def _is_only_read(wrapper: FunctionNode, names: set[str], handing: Iterable[ast.
 
 
 def _reads(parent: ast.AST, name: ast.Name) -> bool:
-    """Whether what stands around a name only looks at what it holds."""
+    """Whether the context of a name only reads its contents."""
     match parent:
         case ast.Attribute(_, attr):
             return attr in _READ_ONLY_METHODS

@@ -15,7 +15,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class Bound(NamedTuple):
-    """A bound as something that is greater if it holds back more; those of two kinds cannot be compared.
+    """A comparable bound, greater if it is stricter; bounds of two kinds cannot be compared.
 
     Attributes:
         kind: The type, and whether it knows its time zone.
@@ -29,7 +29,7 @@ class Bound(NamedTuple):
 
 
 class Digits(NamedTuple):
-    """How many digits numbers have at most, `math.inf` for any number of them; None where that cannot be known."""
+    """The maximum number of digits of numbers, `math.inf` for any number; None if unknown."""
 
     total: float | None
     whole: float | None
@@ -37,7 +37,7 @@ class Digits(NamedTuple):
 
 
 def number(text: str) -> Decimal | None:
-    """Return the number that a text is, None if it is none."""
+    """Return the number in a text, None if it is not a number."""
     try:
         found = Decimal(text)
     except InvalidOperation:
@@ -51,7 +51,7 @@ def is_bounded(owner: str) -> bool:
 
 
 def bound(owner: str, name: str, text: str) -> Bound | None:
-    """Read a bound of a type, None where it cannot be: a later release may have written it.
+    """Read a bound of a type, None if that is impossible: a later release may have written it.
 
     Args:
         owner: The type, as "module:qualname".
@@ -139,7 +139,7 @@ def _count(had: Mapping[str, str], name: str) -> int | None:
 
 
 def _whole_digits(had: Mapping[str, str]) -> int | None:
-    """How many digits numbers have before their point by their bounds, None if they have none."""
+    """How many digits numbers have before their point, judging by their bounds; None if they have no bounds."""
     lower = [found for each in ("gt", "ge") if (found := number(had.get(each, ""))) is not None]
     upper = [found for each in ("lt", "le") if (found := number(had.get(each, ""))) is not None]
     if not lower or not upper:
@@ -149,7 +149,7 @@ def _whole_digits(had: Mapping[str, str]) -> int | None:
 
 
 def are_digits_tighter(owner: str, had: Mapping[str, str], has: Mapping[str, str], name: str) -> bool:
-    """Return whether `max_digits` or `decimal_places` hold back numbers that there were.
+    """Return whether `max_digits` or `decimal_places` exclude numbers that were allowed.
 
     Args:
         owner: The earlier type, as "module:qualname".

@@ -42,7 +42,7 @@ _NOT_GIVEN = frozenset({Kind.UNKNOWN, Kind.REQUIRED, Kind.RENAMED})
 
 
 class Change(NamedTuple):
-    """A change that breaks something.
+    """A breaking change.
 
     Attributes:
         finding: What is reported of it.
@@ -83,7 +83,7 @@ class Break:
 
 
 def report(event: EventContract, found: Sequence[Break], sends: Iterable[Send], whose: str) -> Finding:
-    """Report breaks of one kind that one field has, a finding for all of its handlers.
+    """Report breaks of one kind for one field, as a single finding for all of its handlers.
 
     Args:
         event: The earlier contract.
@@ -108,7 +108,7 @@ def report(event: EventContract, found: Sequence[Break], sends: Iterable[Send], 
 
 
 def _broken_sends(found: Break, sends: Iterable[Send]) -> list[Related]:
-    """The sends of the project that the break concerns as well, as far as their fields are known."""
+    """The project's sends that the break affects as well, as far as their fields are known."""
     if found.kind in _NOT_GIVEN:
         places = [each.place for each in sends if found.field not in each.fields and not each.unknown_fields]
         return [Related(place, f'this send does not give "{found.field}"') for place in places[:_MOST_SENDS]]
@@ -149,6 +149,6 @@ def _words(event: str, found: Break, whose: str) -> tuple[str, str]:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Write names in a row, the last of them after "and"."""
+    """Join names with commas and "and"."""
     *most, last = names
     return f"{', '.join(most)} and {last}" if most else last

@@ -25,7 +25,7 @@ NO_UPCASTS: Upcasts = MappingProxyType({})
 
 
 class Known(NamedTuple):
-    """What is known of a field.
+    """What is known about a field.
 
     Attributes:
         type: Its type.
@@ -42,7 +42,7 @@ State: TypeAlias = Mapping[str, Known]
 
 
 class Way(NamedTuple):
-    """Where upcasters lead.
+    """The result of following upcasters.
 
     Attributes:
         bridges: Whether that is a payload that suits.
@@ -73,13 +73,13 @@ class Bridges:
     _wires: dict[bool, Wire] = field(default_factory=dict[bool, Wire])
 
     def over(self, event: EventContract, handler: Handler) -> Way:
-        """Follow what an earlier contract allowed to a handler of today."""
+        """Follow payloads that an earlier contract allowed to a current handler."""
         upcasts = self.upcasts.get(event.name, ())
         state = {each.name: Known(each.type, each.required, is_old=True) for each in event.fields}
         return self.follow(state, upcasts, lambda reached: self.refusal(reached, handler))
 
     def follow(self, state: State, upcasts: Iterable[Upcast], suits: Callable[[State], str]) -> Way:
-        """Follow upcasters from a payload until it suits.
+        """Follow upcasters from a payload until the handler takes it.
 
         Args:
             state: The payload.
@@ -112,7 +112,7 @@ class Bridges:
         return f'{reason} in handler "{handler.name}"' if reason else ""
 
     def takes(self, first: Upcast, second: Upcast) -> bool:
-        """Return whether an upcaster takes what another one gives."""
+        """Return whether an upcaster takes another one's result."""
         return first.gives is not None and not self._refused_by(given(first), second)
 
     def _refused_by(self, state: State, upcast: Upcast) -> str:
@@ -144,11 +144,11 @@ class Bridges:
 
 
 def given(upcast: Upcast) -> State:
-    """Return what an upcaster gives, as far as it says so."""
+    """Return the fields that an upcaster returns, as far as it declares them."""
     return {each.name: Known(each.type, each.required) for each in upcast.gives or ()}
 
 
 def after(state: State, upcast: Upcast) -> State:
-    """Return what an upcaster makes of a payload."""
+    """Return the payload after an upcaster."""
     named = {each.name for each in upcast.takes}
     return {**{name: known for name, known in state.items() if name not in named}, **given(upcast)}

@@ -32,7 +32,7 @@ OfEvent = TypeVar("OfEvent", Handler, Declaration)
 
 
 def breaking(earlier: Contract, scan: Scan, *, complete: bool) -> Iterator[Finding]:
-    """Report what would break sends and jobs of an earlier contract.
+    """Report changes that would break sends and jobs of an earlier contract.
 
     Args:
         earlier: The contract that senders and queued jobs were made by.
@@ -61,7 +61,7 @@ def changes(
     *,
     upcasts: Upcasts = NO_UPCASTS,
 ) -> Iterator[Change]:
-    """Find what some handlers cannot take of what a contract allowed.
+    """Find what handlers cannot take although an earlier contract allowed it.
 
     Args:
         earlier: The contract.
@@ -86,7 +86,7 @@ def changes(
 
 
 def _with_reason(change: Change, reason: str) -> Change:
-    """Say of a break why no upcaster bridges it."""
+    """Add to a break the reason why no upcaster bridges it."""
     if not reason:
         return change
     finding = change.finding
@@ -108,7 +108,7 @@ def sends_of(event: str, sends: Iterable[Send]) -> list[Send]:
 
 @dataclass(frozen=True, slots=True)
 class _Comparison:
-    """One event of the earlier contract, beside its handlers now; what breaks inside models is put aside."""
+    """One event of the earlier contract and its current handlers; breaks inside models are set aside."""
 
     event: EventContract
     wire: Wire
@@ -151,7 +151,7 @@ class _Comparison:
                 yield from self._types(field.type, handler.extras, field.name, handler.extras_place, handler)
 
     def _before(self, parameter: Parameter) -> Field | None:
-        """Return the field that fills a parameter, under its name of today or an earlier one."""
+        """Return the earlier field that fills a parameter, under its current name or a former one."""
         names = (parameter.name, *parameter.formerly)
         found = [field for name in names for field in self.event.fields if field.name == name]
         return next((field for field in found if field.required), found[0] if found else None)
@@ -166,7 +166,7 @@ class _Comparison:
             yield Break(Kind.RETYPED if retyped else Kind.NARROWED, field, place, handler, was, now)
 
     def _renamed(self, handler: Handler) -> dict[str, str]:
-        """Return earlier names of fields by today's: where the handler traded one for another of the same type."""
+        """Return former names by current ones, where a handler exchanged one name for another of the same type."""
         named = {name for parameter in handler.parameters for name in (parameter.name, *parameter.formerly)}
         known = {field.name for field in self.event.fields}
         lost = [

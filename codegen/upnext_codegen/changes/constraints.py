@@ -22,7 +22,7 @@ def tighter(
     has: Collection[str],
     values: Sequence[LiteralValue] | None = None,
 ) -> Iterator[str]:
-    """Yield the constraints that not all values satisfy which satisfied the earlier ones.
+    """Yield the constraints that some values violate which satisfied the earlier ones.
 
     Args:
         written: The type that values were written as, without constraints.
@@ -93,7 +93,7 @@ def _is_bound_tighter(owner: str, had: Mapping[str, str], name: str, text: str, 
 
 
 def satisfies(value: LiteralValue | float, name: str, text: str) -> bool:
-    """Return whether a value satisfies a constraint: certainly not, if it does not."""
+    """Return whether a value satisfies a constraint; False is certain, True is not."""
     if isinstance(value, str | bytes):
         match name:
             case "min_length":

@@ -9,7 +9,7 @@ from upnext_codegen.types import ANY, Type
 
 
 class Kind(StrEnum):
-    """How what was written cannot be read."""
+    """The way in which a value cannot be read."""
 
     UNKNOWN = "unknown"
     REQUIRED = "required"

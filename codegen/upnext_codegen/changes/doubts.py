@@ -18,7 +18,7 @@ _WAY_OUT = "look at what changed in it yourself; `upnext explain UPN429` says wh
 def doubts(
     earlier: Iterable[EventContract], then: Classes, handlers: Iterable[Handler], now: Classes
 ) -> Iterator[Finding]:
-    """Report classes of which it is not known what payloads carry of them, now or then.
+    """Report classes for which it is unknown what payloads carry of them, now or earlier.
 
     Args:
         earlier: The earlier contracts.
@@ -49,7 +49,7 @@ def _types_of(handler: Handler) -> Iterator[Type]:
 
 
 def _doubtful(types: Iterable[Type], classes: Classes) -> Iterator[tuple[str, Doubt]]:
-    """Yield the classes in types, and in what their fields hold, that are in doubt."""
+    """Yield the uncertain classes in types, and in the contents of their fields."""
     waiting, seen = [*types], set[str]()
     while waiting:
         for cls in classes_in(waiting.pop()):
@@ -71,7 +71,7 @@ def _held(facts: ClassFacts) -> list[Type]:
 
 
 def _of_members(model: ModelFacts | None) -> Doubt | None:
-    """Of an enum with members whose values cannot be known nothing is compared."""
+    """Doubts about enums: if the values of members are unknown, nothing is compared."""
     if model is None or model.form != "enum":
         return None
     unknown = next((each.name for each in model.fields if each.type == ANY), None)

@@ -21,7 +21,7 @@ _UTF_8 = 4
 
 
 class Lengths(NamedTuple):
-    """The least and the most that a length may be, `math.inf` for any; None where that cannot be known."""
+    """The minimum and maximum of a length, `math.inf` for any; None if unknown."""
 
     least: float | None
     most: float | None

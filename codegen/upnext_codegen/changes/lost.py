@@ -17,7 +17,7 @@ def lost_handlers(
     declarations: Sequence[Declaration],
     new: Iterable[Handler],
 ) -> Iterable[Finding]:
-    """Report UPN402, once for an event.
+    """Report UPN402, once per event.
 
     Args:
         event: The earlier contract of the event.
@@ -46,7 +46,7 @@ def lost_handlers(
 
 
 def _where(event: str, lost: Sequence[Receiver], new: Sequence[Handler]) -> tuple[str, Place | None]:
-    """Return what to do where handlers only have another name, event or worker, and where they are then."""
+    """Return the advice for handlers that only have another name, event or worker, with their new places."""
     first = lost[0]
     beside = [each for each in new if each.event == event and each.worker == first.worker]
     if len(lost) == 1 and beside:

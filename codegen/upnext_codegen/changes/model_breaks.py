@@ -29,7 +29,7 @@ _MOST_EVENTS = 3
 
 
 class _Broken(NamedTuple):
-    """A difference, and whom it breaks: events, and whether jobs of them may be queued."""
+    """A difference, and what it breaks: events, and whether jobs of them may be queued."""
 
     difference: Difference
     events: dict[str, bool]
@@ -61,7 +61,7 @@ class ModelBreaks:
             events[event.name] = events.get(event.name, False) or is_queued
 
     def changes(self) -> Iterator[Change]:
-        """Report all of it."""
+        """Report all breaks."""
         for broken in self._found.values():
             found = broken.difference
             model = self.now[found.owner].model

@@ -71,7 +71,7 @@ _PYDANTIC: dict[str, Type] = {
 
 
 def plain_type(written: ClassType) -> Type:
-    """Return what one of pydantic's names for plain types stands for; itself for any other class."""
+    """Return the plain type behind one of pydantic's names; any other class itself."""
     is_pydantic = written.module.partition(".")[0] == "pydantic"
     return _PYDANTIC.get(written.qualname, written) if is_pydantic else written
 
@@ -94,7 +94,7 @@ def is_read(written: str, read: str, *, takes_bools: bool) -> bool | None:
 
 
 def may_be_text_of(text: str, read: str) -> bool:
-    """Return whether a text may be read as a type of the standard library: certainly not, if it may not."""
+    """Return whether a text may be read as a type of the standard library; False is certain."""
     if read in _WITH_DIGITS:
         return any(character.isdigit() for character in text)
     if read == "decimal:Decimal":

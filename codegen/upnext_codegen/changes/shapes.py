@@ -47,7 +47,7 @@ _OBJECTS = frozenset({"model", "pydantic-dataclass", "dataclass", "typeddict"})
 
 
 class Model(NamedTuple):
-    """A class with its arguments put in.
+    """A class with its type arguments substituted.
 
     Attributes:
         name: "module:qualname".
@@ -61,7 +61,7 @@ class Model(NamedTuple):
 
 
 class Items(NamedTuple):
-    """What an array holds.
+    """The contents of an array.
 
     Attributes:
         types: The types of its items; of any number of items the one type.
@@ -79,7 +79,7 @@ class Items(NamedTuple):
 
 
 def values_of(written: Type, classes: Classes) -> list[tuple[str, LiteralValue]] | None:
-    """The values of a literal or an enum as JSON has them, each with its name; None for any other type.
+    """The JSON values of a literal or an enum, each with its name; None for any other type.
 
     A value that cannot be known is an `EnumMember`.
     """
@@ -97,7 +97,7 @@ def values_of(written: Type, classes: Classes) -> list[tuple[str, LiteralValue]]
 
 
 def items_of(written: Type, classes: Classes) -> Items:
-    """Return what an array holds."""
+    """Return the contents of an array."""
     match written:
         case TupleType(items, variadic):
             return Items(items, not variadic, len(items))
@@ -111,7 +111,7 @@ def items_of(written: Type, classes: Classes) -> Items:
 
 
 def model_of(written: Type, classes: Classes) -> Model:
-    """Return a class of the category "object", or a named tuple, with its arguments put in."""
+    """Return a class of the category "object", or a named tuple, with its type arguments substituted."""
     assert isinstance(written, ClassType)
     facts = classes[class_key(written)]
     assert facts.model is not None
@@ -124,7 +124,7 @@ def model_of(written: Type, classes: Classes) -> Model:
 
 
 def alternatives(written: Type, classes: Classes, depth: int = 0) -> list[Type]:
-    """The types that a type is one of, with what only names another one put in its place."""
+    """The alternatives of a type, with aliases resolved."""
     match written:
         case UnionType(members):
             return [one for member in members for one in alternatives(member, classes, depth)]
@@ -142,7 +142,7 @@ def alternatives(written: Type, classes: Classes, depth: int = 0) -> list[Type]:
 
 
 def meant(written: ClassType, classes: Classes) -> Type | None:
-    """What a NewType, a root model or one of pydantic's names stands for, None for any other class."""
+    """The type behind a NewType, a root model or one of pydantic's names, None for any other class."""
     plain = plain_type(written)
     if plain != written:
         return plain
@@ -159,12 +159,12 @@ def meant(written: ClassType, classes: Classes) -> Type | None:
 
 
 def asks_nothing(alternatives: Sequence[Type]) -> bool:
-    """Return whether anything at all is one of some alternatives."""
+    """Return whether one of some alternatives accepts anything at all."""
     return any(isinstance(each, AnyType) or each == OBJECT for each in alternatives)
 
 
 def category(written: Type, classes: Classes) -> str:
-    """What a type is in JSON: "scalar", "array", "mapping", "object", or "unknown" where that is not certain."""
+    """The JSON category of a type: "scalar", "array", "mapping", "object", or "unknown" if uncertain."""
     if isinstance(written, TupleType):
         return "array"
     if not isinstance(written, ClassType):
@@ -180,13 +180,13 @@ def category(written: Type, classes: Classes) -> str:
 
 
 def arguments(written: Type, count: int) -> tuple[Type, ...]:
-    """Return as many arguments of a generic type, Any for each that was not written."""
+    """Return a given number of arguments of a generic type, Any for each omitted one."""
     given = written.args if isinstance(written, ClassType) else ()
     return (*given, *[ANY] * count)[:count]
 
 
 def json_value(value: LiteralValue, classes: Classes) -> LiteralValue:
-    """What a value of a literal is in JSON; a member whose value cannot be known stays one."""
+    """The JSON value of a literal's value; a member whose value is unknown stays one."""
     if not isinstance(value, EnumMember):
         return value
     facts = classes.get(f"{value.module}:{value.qualname}")
@@ -199,7 +199,7 @@ def json_value(value: LiteralValue, classes: Classes) -> LiteralValue:
 
 
 def typed(value: LiteralValue) -> tuple[type, LiteralValue]:
-    """Return what tells a value from others: `True` is not 1."""
+    """Return a value with its type, since `True` equals 1."""
     return type(value), value
 
 

@@ -68,7 +68,7 @@ class Wire:
     _is_backwards: bool = False
 
     def differences(self, was: Type, now: Type, *, takes_bools: bool = True) -> tuple[Difference, ...]:
-        """Return what of the earlier type cannot be read as today's.
+        """Return what of the earlier type cannot be read as the current one.
 
         Args:
             was: The type that is written.
@@ -88,7 +88,7 @@ class Wire:
         return self._known[key]
 
     def fits(self, was: Type, now: Type) -> bool:
-        """Return whether all that was written as the earlier type can be read as today's."""
+        """Return whether everything written as the earlier type can be read as the current one."""
         return not self.differences(was, now)
 
     # Types
@@ -111,7 +111,7 @@ class Wire:
             yield Difference(Kind.NARROWED if is_part else Kind.RETYPED, was=was, now=now)
 
     def _is_part(self, was: Type, now: Type, bad: Sequence[Sequence[Difference]]) -> bool:
-        """Whether a type takes a part of what it took."""
+        """Whether a type accepts only a part of what it used to."""
         if all(one.kind in {Kind.NARROWED, Kind.CONSTRAINED} for each in bad for one in each):
             return True
         if self._is_backwards or self._holds_another_class(was, now):
@@ -126,7 +126,7 @@ class Wire:
         return class_key(was) in self.earlier and class_key(now) in self.now and not self._is_same(was, now)
 
     def _read_by_any(self, was: Type, reads: Sequence[Type], takes_bools: bool) -> tuple[Difference, ...]:
-        """Compare one alternative with all that it may be read as."""
+        """Compare one alternative with all types that it may be read as."""
         found = [tuple(self._one(was, each, takes_bools)) for each in reads]
         if not all(found):
             return ()
@@ -164,7 +164,7 @@ class Wire:
                 yield Difference(Kind.CONSTRAINED, was=was, now=now, detail=each)
 
     def _missing_tags(self, was: Type, had: frozenset[str], now: Type, has: frozenset[str]) -> Iterator[Difference]:
-        """Yield the fields that tell models of a union apart now, and that payloads may be without."""
+        """Yield the current discriminator fields that payloads may lack."""
         if {category(was, self.earlier), category(now, self.now)} != {"object"}:
             return
         before, after = model_of(was, self.earlier), model_of(now, self.now)
@@ -211,7 +211,7 @@ class Wire:
                 return
 
     def _takes(self, now: Type, value: LiteralValue, takes_bools: bool) -> bool:
-        """Whether a value is read as a type that is neither a literal nor an enum; certainly not, if it is not."""
+        """Whether a value can be read as a type that is neither a literal nor an enum; False is certain."""
         what = category(now, self.now)
         if what != "scalar" or not isinstance(now, ClassType):
             return what == "unknown"
@@ -249,7 +249,7 @@ class Wire:
             yield Difference(Kind.RETYPED)
 
     def _is_read_by_name(self, was: Type, now: Type, takes_bools: bool) -> bool:
-        """Whether an object is read as a named tuple, which takes the names of its items and no others."""
+        """Whether an object is read as a named tuple, which accepts its items' names and no others."""
         if not isinstance(now, ClassType) or class_key(now) not in self.now:
             return False
         after = model_of(now, self.now)
@@ -270,7 +270,7 @@ class Wire:
         yield from self._inside([(value, other_value)], takes_bools)
 
     def _keys(self, was: Type, now: Type, takes_bools: bool) -> Iterator[Difference]:
-        """Compare the keys of mappings: every one is written as a string, whatever it is."""
+        """Compare the keys of mappings, all of which are written as strings."""
         reads = alternatives(now, self.now)
         texts = [each for each in reads if unconstrained(each)[0] == _STR]
         if not texts:
@@ -339,7 +339,7 @@ class Wire:
     def _renamed(
         self, lost: Sequence[ModelField], new: Sequence[ModelField], takes_bools: bool
     ) -> dict[str, tuple[str, str]]:
-        """Return for fields of today what they were called and the key that they were written under."""
+        """Return for current fields their former names and the keys that they were written under."""
         pairs = [
             (one, other)
             for other in new
@@ -355,16 +355,16 @@ class Wire:
 
 
 def _source(read: ModelField, written: Sequence[ModelField]) -> ModelField | None:
-    """The field that a field of today is read from."""
+    """The earlier field that a current field is read from."""
     found = [each for each in written if not each.written_keys.isdisjoint(read.read_keys)]
     return next((each for each in found if each.name == read.name), found[0] if found else None)
 
 
 def _tags(constraints: Iterable[str]) -> set[str]:
-    """The fields that constraints name as those that tell the models of a union apart."""
+    """The discriminator fields that constraints name."""
     return {field_ for name, _, field_ in (each.partition("=") for each in constraints) if name == DISCRIMINATOR}
 
 
 def _owned(found: Difference, owner: str, name: str, was: Type, now: Type) -> Difference:
-    """Say of which field a difference is, if that is not known."""
+    """Name the field of a difference, if it is not known yet."""
     return found if found.owner else found._replace(owner=owner, field=name, was=was, now=now)

@@ -17,7 +17,7 @@ from upnext_codegen.types import ClassFacts
 
 
 class PublishedContract(NamedTuple):
-    """What a worker publishes of one handler or task.
+    """A worker's published contract of one handler or task.
 
     Attributes:
         worker: The worker's name.
@@ -41,7 +41,7 @@ class PublishedContract(NamedTuple):
 
     @property
     def identity(self) -> tuple[str, str, str]:
-        """Worker, event and name, by which a handler is known."""
+        """Worker, event and name, which identify a handler."""
         return self.worker, self.event, self.name
 
 
@@ -60,7 +60,7 @@ class DeployedHandlers:
     upcasts: Mapping[str, tuple[Upcast, ...]]
 
     def contract(self) -> Contract:
-        """Return the contract of every event, as those know it who send to these handlers.
+        """Return the contract of every event, as the senders to these handlers know it.
 
         Where handlers disagree a field is anything.
         """
@@ -74,7 +74,7 @@ class DeployedHandlers:
 
 
 def generations(published: Iterable[PublishedContract]) -> list[DeployedHandlers]:
-    """Read what workers publish.
+    """Read the published contracts of workers.
 
     While two releases are deployed, a handler may have two contracts. Senders of each release know one of them.
 
@@ -93,7 +93,7 @@ def generations(published: Iterable[PublishedContract]) -> list[DeployedHandlers
 
 
 def deployed_handlers(published: Iterable[PublishedContract]) -> DeployedHandlers:
-    """Read what workers publish of handlers or tasks, each once."""
+    """Read the published contracts of handlers or tasks, each once."""
     classes: dict[str, ClassFacts] = {}
     upcasts: defaultdict[str, dict[Upcast, None]] = defaultdict(dict)
     handlers: list[Handler] = []

@@ -32,7 +32,7 @@ class NewHandlers:
         return frozenset({worker for worker, _, _ in self.places} | {each.worker for each in self.declarations})
 
     def has(self, identity: Identity) -> bool:
-        """Return whether a handler is there, or a task whose worker cannot be known."""
+        """Return whether a handler exists, or a task whose worker is unknown."""
         return identity in self.places or ("", identity[1], identity[2]) in self.places
 
 
@@ -68,7 +68,7 @@ def gone(
 
 
 def _left(jobs: WaitingJobs, *, deployed_still: bool) -> str:
-    """Return what is left of a handler, and what comes on top of it."""
+    """Return what is left of a handler, and what would be added to it."""
     parts: list[str] = []
     if jobs.waiting:
         parts.append(f"{jobs.waiting:,} {'job waits' if jobs.waiting == 1 else 'jobs wait'} for it")
@@ -82,7 +82,7 @@ def _left(jobs: WaitingJobs, *, deployed_still: bool) -> str:
 
 
 def _successor(identity: Identity, new: Iterable[Identity]) -> Identity | None:
-    """Return the new handler that most likely stands in place of one that is gone."""
+    """Return the new handler that most likely replaces one that is gone."""
     worker, event, name = identity
     candidates = sorted(each for each in new if bool(each[1]) == bool(event))
 

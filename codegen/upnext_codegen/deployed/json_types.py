@@ -156,7 +156,7 @@ class JsonTypes:
         return ClassType(module, qualname)
 
     def _held(self, written: ClassType, schema: Schema) -> Type:
-        """Hold a type to what the schema says beside it."""
+        """Restrict a type by the other keywords of its schema."""
         if not self._classes_around:
             return written
         values = {name: schema[key] for key, name in _CONSTRAINTS.items() if key in schema}
@@ -190,7 +190,7 @@ def _constraint(value: object) -> object:
 
 
 def mapping(value: object) -> Mapping[str, Any]:
-    """Return what JSON has as an object, {} for anything else."""
+    """Return a JSON object, {} for anything else."""
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 

@@ -32,7 +32,7 @@ _WORDS = {
 
 
 class NewSend(NamedTuple):
-    """Sends of the new code that break a deployed handler.
+    """A send of the new code that breaks a deployed handler.
 
     Attributes:
         event: The event.

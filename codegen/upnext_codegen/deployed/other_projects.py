@@ -16,7 +16,7 @@ from upnext_codegen.types.format import distinct_texts
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """A field that no send can give so that both handlers take it.
+    """A field that no send can set so that both handlers accept it.
 
     Attributes:
         field: Its name.
@@ -36,7 +36,7 @@ def conflicts(
     their_classes: Classes,
     before: Iterable[Handler],
 ) -> Iterator[tuple[str, str, Finding]]:
-    """Report UPN435: what a change of this project makes impossible to send.
+    """Report UPN435: what a change in this project makes impossible to send.
 
     Args:
         own: The handlers of the new code.

@@ -40,7 +40,7 @@ _MISSING, _REFUSED = Problem("", "is missing"), Problem("", "is not taken")
 
 @dataclass(slots=True)
 class PayloadChecks:
-    """Makes checks of payloads, each once.
+    """Creates the checks of payloads, each once.
 
     Attributes:
         classes: Facts of the classes that fields are typed with.
@@ -50,7 +50,7 @@ class PayloadChecks:
     _known: dict[tuple[Type, bool], Check | None] = field(default_factory=dict[tuple[Type, bool], "Check | None"])
 
     def of(self, handlers: Sequence[Handler | Task], upcasts: Sequence[Upcast] = ()) -> Callable[[bytes], str]:
-        """Return what says why a payload, as JSON, cannot be taken by a handler, "" if it can.
+        """Return a check that says why a handler cannot take a payload in JSON, "" if it can.
 
         Whatever an upcaster takes is taken: whether what it makes of that suits the handlers is UPN450's question.
 
@@ -131,7 +131,7 @@ class PayloadChecks:
         )
 
     def check(self, written: Type, *, takes_bools: bool = True) -> Check | None:
-        """Return what checks a value; None where anything is taken, or nothing is certain."""
+        """Return the check of a value; None if anything is accepted, or nothing is certain."""
         key = (written, takes_bools)
         if key not in self._known:
             # A type that holds itself is looked up when a value is there.

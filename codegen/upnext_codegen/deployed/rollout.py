@@ -30,7 +30,7 @@ _MOST_SENDS = 10
 
 @dataclass(frozen=True)
 class Rollout:
-    """The new code beside what is deployed.
+    """The new code in comparison with what is deployed.
 
     Attributes:
         snapshot: What is deployed.
@@ -58,12 +58,12 @@ class Rollout:
         *,
         complete: bool,
     ) -> Rollout:
-        """Put new code beside what is deployed; arguments as above, of the events alone."""
+        """Compare new code with what is deployed; arguments as above, for events only."""
         both = with_tasks(scan)
         return cls(snapshot, both, task_contracts(contract, both), NewHandlers.of(scan), is_module, complete)
 
     def findings(self) -> Iterator[Finding]:
-        """Report all of it."""
+        """Report all findings."""
         yield from (self._breaks_handlers(change) for change in self._forward)
         yield from map(self._breaks_deployed, self._new_sends)
         served = {each.identity for each in self.snapshot.published}
@@ -81,7 +81,7 @@ class Rollout:
 
     @cached_property
     def _forward(self) -> tuple[Change, ...]:
-        """What the new handlers cannot take of what is sent now."""
+        """What the new handlers cannot take of the current sends."""
         scan = self.scan
         found = [
             change
@@ -132,7 +132,7 @@ class Rollout:
         )
 
     def _breaks_deployed(self, send: NewSend) -> Finding:
-        """Report UPN431, or UPN434 where it depends on the values."""
+        """Report UPN431, or UPN434 if it depends on the values."""
         first, *others = send.places
         foreign = self._foreign_handlers(send)
         if foreign:
@@ -149,7 +149,7 @@ class Rollout:
         )
 
     def _foreign_handlers(self, send: NewSend) -> list[str]:
-        """Return the workers of other projects that a send breaks; of a model it is not known whose handlers."""
+        """Return the workers of other projects that a send breaks; for a model the handlers are unknown."""
         named = {tuple(each.split(" ", 1)) for each in send.change.handlers}
         return sorted(
             each.worker
@@ -161,7 +161,7 @@ class Rollout:
 
     @cached_property
     def _conflicts(self) -> tuple[tuple[str, str, Finding], ...]:
-        """What no send could give, for handlers of other projects: event, field and finding."""
+        """What no send could satisfy, for handlers of other projects: event, field and finding."""
         own = {each.identity for each in self.snapshot.published if self._owns(each)}
         events = {each.event for each in self.snapshot.published}
 
@@ -176,7 +176,7 @@ class Rollout:
         return tuple(dict.fromkeys(found))
 
     def _unknown(self) -> Iterator[Finding]:
-        """Report UPN436: what is deployed and cannot be compared."""
+        """Report UPN436: deployed handlers that cannot be compared."""
         for worker, count in self.snapshot.silent.items():
             processes = f"{count} {'process' if count == 1 else 'processes'}"
             yield _unknown(
@@ -198,7 +198,7 @@ class Rollout:
         )
 
     def _owns(self, published: PublishedContract) -> bool:
-        """Whether a handler belongs to this project: by its worker, or by its module where the worker is gone."""
+        """Whether a handler belongs to this project: by its worker, or by its module if the worker is gone."""
         return published.worker in self.new.workers or self.is_module(published.module)
 
 

@@ -35,7 +35,7 @@ class WaitingJobs(NamedTuple):
 
     @property
     def waiting(self) -> int:
-        """How many there are that run by themselves, once a worker takes them or they fall due."""
+        """How many run by themselves, once a worker takes them or they fall due."""
         return sum(count for state, count in self.found.items() if state != DEAD)
 
     @property
@@ -45,7 +45,7 @@ class WaitingJobs(NamedTuple):
 
 
 class DeployedState(NamedTuple):
-    """What is deployed at one place.
+    """What is deployed in one place.
 
     Attributes:
         source: Which place, without any password.
@@ -66,7 +66,7 @@ def is_saved(data: Mapping[str, Any]) -> bool:
 
 
 def read_saved(source: str, data: Mapping[str, Any]) -> DeployedState:
-    """Read what `upnext contracts list --format json` printed; there are no jobs in it.
+    """Read what `upnext contracts list --format json` printed; it contains no jobs.
 
     Raises:
         ValueError: If it is something else.

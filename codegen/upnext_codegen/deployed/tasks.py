@@ -11,12 +11,12 @@ from upnext_codegen.records import Handler, Scan, Send, Task
 
 
 def event_of_task(worker: str, name: str) -> str:
-    """Return what to call a task where events are named; no event can have such a name."""
+    """Return the name of a task among events; no event can have such a name."""
     return f"{name} (task of {worker})"
 
 
 def with_tasks(scan: Scan) -> Scan:
-    """Return a scan in which tasks are handlers, and what submits them sends."""
+    """Return a scan in which tasks are handlers, and their submissions are sends."""
     handlers = tuple(_handler(each) for each in scan.tasks if each.worker)
     sends = tuple(_send(each) for each in scan.sends)
     return replace(scan, handlers=(*scan.handlers, *handlers), sends=sends)

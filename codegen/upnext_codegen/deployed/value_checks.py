@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 
 class Problem(NamedTuple):
-    """What is wrong with a value, and where inside it: the names of fields, "[]" for an item."""
+    """A fault in a value, and where it is inside it: the names of fields, "[]" for an item."""
 
     path: str
     text: str
 
     def within(self, name: str) -> Problem:
-        """Return the same problem, of a value that holds this one."""
+        """Return the same problem inside a containing value."""
         joint = "" if not self.path or self.path.startswith("[") else "."
         return Problem(f"{name}{joint}{self.path}", self.text)
 
 
 class Check(NamedTuple):
-    """Checks a value, in two ways that agree.
+    """Checks a value, in two equivalent ways.
 
     Attributes:
         problem: Says what is wrong with a value, None if nothing is.
@@ -43,7 +43,7 @@ class Check(NamedTuple):
 
     @classmethod
     def of(cls, problem: Callable[[Any], Problem | None]) -> Self:
-        """Make one that pydantic-core has nothing of its own for."""
+        """Create a check that pydantic-core does not provide."""
 
         def validated(value: Any) -> Any:
             if problem(value) is not None:
@@ -64,7 +64,7 @@ _SCHEMAS: dict[str, Callable[[], core_schema.CoreSchema]] = {
 
 
 def one_of(plain: Type, values: Sequence[Any]) -> Check | None:
-    """Return what checks a value of an enum or a Literal; None where what JSON has for it is not known."""
+    """Return the check of an enum or a Literal; None if its JSON values are unknown."""
     if any(isinstance(value, EnumMember | bytes) for value in values):
         return None
     is_enum, text = isinstance(plain, ClassType), spell(plain, short_name)
@@ -84,7 +84,7 @@ def one_of(plain: Type, values: Sequence[Any]) -> Check | None:
 
 
 def scalar(plain: Type, *, takes_bools: bool) -> Check:
-    """Return what checks a value that is neither an array nor an object."""
+    """Return the check of a value that is neither an array nor an object."""
     key, refusal = class_key(plain), Problem("", f"is not {spell(plain, short_name)}")
     is_read = _reader(key, takes_bools)
 
@@ -116,7 +116,7 @@ def _reader(key: str, takes_bools: bool) -> Callable[[Any], bool]:
 
 
 def limited(check: Check, plain: Type, constraints: frozenset[str]) -> Check:
-    """Return what also checks the limits of a value, as far as they are known."""
+    """Return a check that includes the limits of a value, as far as they are known."""
     key = class_key(plain) if isinstance(plain, ClassType) else ""
     pairs = [(name, text) for name, _, text in (each.partition("=") for each in sorted(constraints))]
     known = [(name, text) for name, text in pairs if name != UNKNOWN_CONSTRAINT]

@@ -79,13 +79,13 @@ def _message(event: EventContract, contract: Contract, components: _Components) 
 
 
 class _Names:
-    """Names that AsyncAPI allows, each given once."""
+    """Unique names in AsyncAPI's syntax."""
 
     def __init__(self) -> None:
         self._given = {"__proto__"}  # a key that readers written in JavaScript lose
 
     def of(self, text: str) -> str:
-        """Return a name for a text that stands for something new."""
+        """Return a name for a new item."""
         plain = name = _UNSAFE.sub("_", text)
         number = 2
         while name in self._given:
@@ -107,7 +107,7 @@ class _Components:
     _known: dict[str, str] = field(default_factory=dict[str, str])
 
     def take(self, schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
-        """Take in the classes of a payload, and return its schema with references to them."""
+        """Add the classes of a payload, and return its schema with references to them."""
         fresh = [name for name in definitions if name not in self._known]
         self._known |= {name: self._names.of(name) for name in fresh}
         for name in fresh:
@@ -115,7 +115,7 @@ class _Components:
         return cast("dict[str, Any]", self._older(dict(schema)))
 
     def _older(self, schema: object) -> Any:
-        """Write a schema as draft 7 has it."""
+        """Convert a schema to draft 7."""
         if not isinstance(schema, dict):
             return schema
         found: dict[str, Any] = {}

@@ -20,7 +20,7 @@ _TEXT = {"type": "string", "minLength": 1}
 
 
 def schemas(contract: Contract, prefix: str = "", source: str = "") -> dict[str, dict[str, Any]]:
-    """Return the schema of every event that has handlers, by the name of the file that it belongs into.
+    """Return the schema of every event with handlers, by file name.
 
     Args:
         contract: The contracts.

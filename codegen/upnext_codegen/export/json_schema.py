@@ -50,7 +50,7 @@ _BOUNDS = {
 
 
 def schemas(contract: Contract) -> dict[str, dict[str, Any]]:
-    """Return the schema of every event that has handlers, by the name of the file that it belongs into."""
+    """Return the schema of every event with handlers, by file name."""
     return {
         f"{quote(event.name, safe='')}{SUFFIX}": event_schema(event, contract.classes)
         for event in contract.events
@@ -86,7 +86,7 @@ class SchemaWriter:
     definitions: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
 
     def schema(self, written: Type) -> dict[str, Any]:
-        """Return the schema of a type; {} where it can be anything, or nothing is certain."""
+        """Return the schema of a type; {} if it accepts anything, or nothing is certain."""
         options = alternatives(written, self.classes)
         if asks_nothing(options):
             return {}
@@ -100,7 +100,7 @@ class SchemaWriter:
         return _limited(_scalar(plain), constraints)
 
     def uncertain(self, written: Type) -> dict[str, Any]:  # noqa: ARG002
-        """Return what stands for a type of which nothing is certain."""
+        """Return the schema for a type about which nothing is certain."""
         return {}
 
     def _one(self, written: Type) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class SendableField(NamedTuple):
 
 
 def sendable_fields(event: EventContract, classes: Classes) -> dict[str, SendableField]:
-    """Return what senders give for each field of an event."""
+    """Return what senders put into each field of an event."""
     return {each.name: SendableField(_schema(each.type, classes), each.required) for each in event.fields}
 
 
@@ -57,11 +57,11 @@ def _schema(written: Type, classes: Classes) -> dict[str, Any] | None:
 
 
 class _UncertainError(Exception):
-    """Raised where it is not certain what is sent."""
+    """Raised when it is uncertain what is sent."""
 
 
 class _Certain(SchemaWriter):
-    """Writes types that are known to their end."""
+    """Writes only types that are completely known."""
 
     def scalar(self, plain: Type, constraints: frozenset[str]) -> dict[str, Any]:
         key = class_key(plain)

@@ -10,7 +10,7 @@ from upnext_codegen.scan import scan
 
 
 def application(start: Path) -> tuple[str, str]:
-    """Return the name and the version of the project around a folder, as its pyproject.toml has them.
+    """Return the project's name and version from the pyproject.toml around a folder.
 
     Raises:
         ConfigurationError: If its settings cannot be used.

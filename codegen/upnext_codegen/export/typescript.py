@@ -56,7 +56,7 @@ class _Writer:
     _known: dict[str, str] = field(default_factory=dict[str, str])
 
     def event(self, event: EventContract, name: str, contract: Contract) -> str:
-        """Return the declaration of a payload, and note those of its classes."""
+        """Return the declaration of a payload, and record those of its classes."""
         schema = event_schema(event, contract.classes)
         definitions: dict[str, Schema] = schema.get("$defs", {})
         for each in definitions:

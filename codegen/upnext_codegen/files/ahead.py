@@ -25,7 +25,7 @@ _WORTH_IT = 300_000
 
 @contextmanager
 def discover_ahead(project: Project) -> Generator[Callable[[], Discovery]]:
-    """List the Python files of a project, at once and beside this process where that pays.
+    """List the Python files of a project now, in a second process if that is faster.
 
     Yields:
         What gives them, once.
@@ -45,7 +45,7 @@ def discover_ahead(project: Project) -> Generator[Callable[[], Discovery]]:
 
 
 def _start(project: Project) -> tuple[int, int] | None:
-    """Start the other process, and return it and what to read from; None where it does not pay or cannot be done."""
+    """Start the other process, and return it and its pipe; None if that is impossible or not worthwhile."""
     # A fork in a process with threads can deadlock.
     if size_of_cache(project.root) < _WORTH_IT or processors() < 2 or threading.active_count() > 1:
         return None
@@ -66,7 +66,7 @@ def _start(project: Project) -> tuple[int, int] | None:
 
 
 def _send(project: Project, reading: int, writing: int) -> NoReturn:
-    """What the other process does; whatever happens to it, this one will see for itself."""
+    """Run the other process; if anything goes wrong there, this one will find out by itself."""
     try:
         # With this one's end open in both, the other would wait for ever for somebody to read what it says.
         os.close(reading)
@@ -80,7 +80,7 @@ def _send(project: Project, reading: int, writing: int) -> NoReturn:
 
 
 def _received(pipe: BufferedReader) -> Discovery | None:
-    """What the other process found, None if it was stopped before it could say all of it."""
+    """Return what the other process found, None if it was stopped before it was complete."""
     length, data = int.from_bytes(pipe.read(8), "big"), pipe.read()
     if not data or len(data) < length:
         return None

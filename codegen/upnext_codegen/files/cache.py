@@ -52,7 +52,7 @@ class Cache:
     _delta: Delta = NO_DELTA
 
     def load(self, folder: Path) -> None:
-        """Read what is there.
+        """Read the cache.
 
         Raises:
             Exception: Of many kinds, if it is damaged, older, or nothing at all.
@@ -71,7 +71,7 @@ class Cache:
                 self.known, self._delta = delta.applied(self.known), delta
 
     def words(self) -> dict[str, bytes]:
-        """What was written down of the words of files, a line by path."""
+        """The saved words of files, one line per path."""
         found: dict[str, bytes] = {}
         if self.folder is not None:
             with _unless_damaged():
@@ -86,7 +86,7 @@ class Cache:
         return found
 
     def keep_words(self, lines: Mapping[str, bytes]) -> None:
-        """Write down the words of files, if that is possible."""
+        """Save the words of files, if possible."""
         if self.folder is None or not is_trusted(self.folder):
             return
         body = b"\n".join(path.encode("utf-8", "surrogateescape") + b"\t" + line for path, line in lines.items())
@@ -94,7 +94,7 @@ class Cache:
             replace(self.folder / _WORDS, _head(digest(body)) + b"\n" + body)
 
     def keep(self, known: Snapshot) -> None:
-        """Write down what is known now, if that is possible."""
+        """Save what is known now, if possible."""
         if self.folder is None:
             return
         with contextlib.suppress(OSError):
@@ -118,7 +118,7 @@ class Cache:
 
 
 def open_cache(root: Path, *, use: bool) -> Cache:
-    """Open the cache of a project; a foreign, damaged or older one is as good as none."""
+    """Open the cache of a project; a foreign, damaged or older one counts as none."""
     folder = root / _FOLDER
     if not use or not (is_trusted(folder) or not os.path.lexists(folder)):
         return Cache(None)
@@ -133,7 +133,7 @@ def _unless_damaged() -> contextlib.suppress:
 
 
 def size_of_cache(root: Path) -> int:
-    """How many bytes the cache of a project has: it tells of how many files there are."""
+    """Return the size of a project's cache in bytes, which indicates the number of files."""
     try:
         return (root / _FOLDER / _NAME).lstat().st_size
     except OSError:
@@ -146,25 +146,25 @@ def digest(data: bytes) -> str:
 
 
 def is_settled(file: SourceFile, now: int | None = None) -> bool:
-    """Whether every later change of a file will show in its times."""
+    """Whether every later change to a file will show in its times."""
     moment = time.time_ns() if now is None else now
     return moment - max(file.modified, file.changed) > _SETTLED
 
 
 def _head(body: str, base: str = "") -> bytes:
-    """The first line: who wrote it, a digest of the rest, and of what it continues."""
+    """The first line: the writer, a digest of the rest, and of the file that it continues."""
     python = ".".join(map(str, sys.version_info[:3]))
     return f"upnext scan {FORMAT} {running_tool()} python {python} {body} {base}".encode()
 
 
 @cache
 def running_tool() -> str:
-    """Which scanner this process runs: what it had read when it started, also once another release stands there."""
+    """The scanner in this process: what it had read when it started, even if another release is installed since."""
     return tool_digest(TOOL)
 
 
 def tool_digest(folder: Path) -> str:
-    """Which scanner this is: its own files, in all folders, so that no version number can be forgotten."""
+    """Identify the scanner by its own files, in all folders, so that no version number can be forgotten."""
     found: list[tuple[str, int, int]] = []
     for inside, _, names in os.walk(folder):
         for path in [f"{inside}/{name}" for name in names if name.endswith((".py", ".j2"))]:

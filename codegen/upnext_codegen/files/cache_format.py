@@ -15,7 +15,7 @@ _Kept = TypeVar("_Kept")
 
 
 class Entry(NamedTuple):
-    """What is kept of a file; a fault is a line, a column and a reason, or nothing where there is none.
+    """What is kept of a file; a fault is a line, a column and a reason.
 
     Attributes:
         size: When it was read, with the times below.
@@ -49,7 +49,7 @@ class Entry(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """What earlier scans found out.
+    """The results of earlier scans.
 
     Attributes:
         entries: What is kept of each file, by path.
@@ -76,7 +76,7 @@ class Snapshot(NamedTuple):
 
 
 class Delta(NamedTuple):
-    """What differs between two states of what is known.
+    """The difference between two snapshots.
 
     Attributes:
         known: What is new or other than it was; all but entries and parts as they are now.
@@ -89,7 +89,7 @@ class Delta(NamedTuple):
     dropped: Sequence[str] = ()
 
     def applied(self, base: Snapshot) -> Snapshot:
-        """The later state, from the earlier one."""
+        """Return the later state, given the earlier one."""
         entries = base.entries | self.known.entries
         parts = base.parts | self.known.parts
         for path in self.lost:
@@ -99,7 +99,7 @@ class Delta(NamedTuple):
         return Snapshot(entries, parts, *self.known[2:])
 
     def followed(self, before: Snapshot, now: Snapshot) -> Delta:
-        """What differs after another change.
+        """Return the difference after another change.
 
         Args:
             before: The state that this one leads to.
@@ -122,7 +122,7 @@ def _followed(
 
 
 def written(delta: Delta) -> bytes:
-    """Write an index as JSON on one line, then the texts that are JSON already, a line each, as they are."""
+    """Write an index as JSON on one line, then texts that are already JSON, one per line."""
     known = delta.known
     usual = Entry(0, 0, 0, False)
     # Most entries end in nothing but defaults.
@@ -135,7 +135,7 @@ def written(delta: Delta) -> bytes:
 
 
 def read(body: bytes) -> Delta:
-    """Read what `written` wrote; of anything else, any error may come."""
+    """Read what `written` wrote; for anything else, any error may be raised."""
     index, *texts = body.decode().split("\n")
     listed, parts, *others, lost, dropped = json.loads(index)
     entries = {path: Entry(*each) for path, each in listed.items()}

@@ -123,7 +123,7 @@ def _finish(walk: _Walk) -> None:
 
 
 def _visit(walk: _Walk, folder: _Folder) -> None:
-    """Take in what is in a folder, and note the folders in it as waiting."""
+    """Add what is in a folder, and queue the folders in it."""
     path = folder.path
     try:
         with os.scandir(f"{walk.root}/{path}") as listing:
@@ -146,7 +146,7 @@ def _visit(walk: _Walk, folder: _Folder) -> None:
 
 
 def _stranger(walk: _Walk, path: str, names: set[str]) -> str:
-    """Return why a folder belongs to somebody else, by what is in it."""
+    """Return why a folder belongs to someone else, judging by its contents."""
     if "pyvenv.cfg" in names:
         return "a virtual environment"
     if ".git" in names and is_checkout(f"{walk.root}/{path}.git"):
@@ -222,7 +222,7 @@ def _add(walk: _Walk, path: str, status: os.stat_result) -> None:
 
 
 def _take_tracked(walk: _Walk) -> None:
-    """Take in what .gitignore names and git tracks all the same."""
+    """Add files that .gitignore names but git tracks."""
     ignored = [path.rstrip("/") for path, reason in walk.left_out.items() if reason.startswith(_IGNORED)]
     # Only what can be imported is worth asking git about.
     asked = [path for path in ignored if path.rpartition("/")[2].removesuffix(".py").isidentifier()]
@@ -237,7 +237,7 @@ def _take_tracked(walk: _Walk) -> None:
 
 
 def _follow_links(walk: _Walk) -> list[tuple[str, str]]:
-    """Take in what links inside the root lead to, each real file once; what was seen already only gets an alias."""
+    """Add the targets of links inside the root, each real file once; a file seen before only gets an alias."""
     aliases: list[tuple[str, str]] = []
     root = os.path.realpath(walk.root)
     for link, is_folder in sorted(walk.links):

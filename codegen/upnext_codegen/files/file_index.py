@@ -25,7 +25,7 @@ _ABSENT = Entry(-1, -1, -1, False)
 
 
 class ParseNote(NamedTuple):
-    """What parsing a file told of it, as it goes from one process to another."""
+    """The results of parsing a file, as passed between processes."""
 
     digest: str
     imports: Sequence[str]
@@ -62,11 +62,11 @@ class FileIndex:
 
     @property
     def looked(self) -> bool:
-        """Whether any file had to be looked at anew, or has gone."""
+        """Whether any file had to be examined again, or has gone."""
         return bool(self.fresh) or len(self.known.entries) != len(self.entries)
 
     def refresh(self) -> None:
-        """Look at every file that is not as the cache knows it."""
+        """Examine every file that differs from the cache."""
         known = self.known.entries
         self.entries = {
             path: known[path] for path, file in self.files.items() if path in known and known[path].is_of(file)
@@ -85,7 +85,7 @@ class FileIndex:
         return spread(job, paths, self.size(paths) * (PARSING if parsing else 1))
 
     def _look(self, path: str) -> tuple[tuple[Any, ...], str | None]:
-        """The fields of a file's `Entry`, as far as they are not the usual ones, and why it cannot be opened, if so.
+        """The fields of a file's `Entry` that are not defaults, and why it cannot be opened, if so.
 
         A plain tuple takes a tenth of the time on its way from one process to the other.
         """
@@ -111,7 +111,7 @@ class FileIndex:
         return (found if not fault else (*found, fault)), None
 
     def _imports_of(self, path: str, data: bytes) -> tuple[list[str], str]:
-        """What the bytes of a file import that the project may have, and the first words of what else they import."""
+        """The imports in a file's bytes that the project may contain, and the first words of its other imports."""
         found: list[str] = []
         others: dict[str, None] = {}
         for each in imports_of(data, of_package=path.endswith("__init__.py")):
@@ -123,7 +123,7 @@ class FileIndex:
         return found, " ".join(others)
 
     def imports_now(self, path: str, data: bytes) -> Sequence[str]:
-        """What the bytes of a file import now that the project may have; they are not looked at where its times tell.
+        """The current imports of a file that the project may contain; skipped if its times show no change.
 
         Args:
             path: The file.
@@ -135,7 +135,7 @@ class FileIndex:
         return self._imports_of(path, decoded(data)[0])[0]
 
     def changed(self) -> set[str]:
-        """The files that are no longer what earlier scans knew."""
+        """The files that differ from what earlier scans knew."""
         now, known = self.entries, self.known.entries
         found = set(self.fresh)
         found |= known.keys() - now.keys()
@@ -145,12 +145,12 @@ class FileIndex:
         return old is not None and new is not None and bool(new.digest) and old.digest == new.digest
 
     def imports(self, path: str) -> Sequence[str]:
-        """What a file imports that the project may have."""
+        """The imports of a file that the project may contain."""
         entry = self.entries.get(path)
         return () if entry is None else entry.imports or ()
 
     def look_again_at_imports(self) -> None:
-        """Read the imports of files again that can mean the project by them, as it has other names than it had."""
+        """Read imports again in files whose imports may now mean the project, because its names have changed."""
         known = {part.removesuffix(".py") for path in self.known.entries for part in path.split("/")}
         fresh, added, gone = set(self.fresh), self.words - known, known - self.words
         stale = [
@@ -203,7 +203,7 @@ class FileIndex:
         return sum(self.files[path].size for path in paths)
 
     def take(self, path: str, note: ParseNote) -> None:
-        """Note what parsing a file told, here or in another process."""
+        """Record the results of parsing a file, here or in another process."""
         self.parsed.add(path)
         self.notes[path] = note
         if [*self.imports(path)] != [*note.imports]:
@@ -212,14 +212,14 @@ class FileIndex:
         self.entries[path] = self.entries[path]._replace(unreadable=note.unreadable, ignores=note.ignores)
 
     def _keep(self, path: str, found: str) -> None:
-        """Note the digest of a file, unless it is no longer the one that `refresh` looked at."""
+        """Record the digest of a file, unless it has changed since `refresh`."""
         entry = self.entries[path]
         if entry.digest and entry.digest != found:
             self.moved = True
         self.entries[path] = entry._replace(digest=found)
 
     def bytes_of(self, path: str) -> bytes | None:
-        """Read a file, None where there is none or it cannot be opened."""
+        """Read a file, None if there is none or it cannot be opened."""
         try:
             # A Path for each of ten thousand files would cost as much as reading them.
             with open(f"{self.root}/{path}", "rb") as file:  # noqa: PTH123
@@ -240,7 +240,7 @@ class FileIndex:
 
 
 def decoded(data: bytes) -> tuple[bytes, Fault]:
-    """A file's text as UTF-8, and what is wrong with its encoding."""
+    """A file's text as UTF-8, and the fault of its encoding."""
     try:
         text = decode(data)
     except SourceError as error:
@@ -250,7 +250,7 @@ def decoded(data: bytes) -> tuple[bytes, Fault]:
 
 
 def _listed(place: str, path: str) -> SourceFile | None:
-    """A file as a walk would list it now, None where there is none."""
+    """Return a file as a walk would list it now, None if there is none."""
     try:
         status = os.stat(place)  # noqa: PTH116 - a Path costs as much as the reading
     except OSError:
@@ -259,7 +259,7 @@ def _listed(place: str, path: str) -> SourceFile | None:
 
 
 def _check(root: str, path: str) -> tuple[str, Fault]:
-    """The digest of a file, and what Python's compiler says of it."""
+    """Return the digest of a file, and what Python's compiler says about it."""
     try:
         with open(f"{root}/{path}", "rb") as file:  # noqa: PTH123 - a Path costs as much as the reading
             data = file.read()

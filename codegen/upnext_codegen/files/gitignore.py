@@ -32,12 +32,12 @@ class Rule(NamedTuple):
 
     @property
     def names_only(self) -> bool:
-        """Whether it looks at nothing but the last part of a path."""
+        """Whether it only examines the last part of a path."""
         return len(self.segments) == 2 and self.segments[0] == "**" and self.segments[1] != "**"
 
 
 class Run(NamedTuple):
-    """Consecutive patterns that all name paths, or all take them back.
+    """Consecutive patterns that all exclude paths, or all include them again.
 
     Attributes:
         negated: Whether they take back.
@@ -62,7 +62,7 @@ class Matcher(NamedTuple):
     paths: re.Pattern[str] | None
 
     def matches(self, path: str) -> bool:
-        """Whether one of the patterns names a path, relative to the folder that they hold for."""
+        """Whether one of the patterns names a path, relative to their folder."""
         if self.names is not None and self.names.fullmatch(path, path.rfind("/") + 1):
             return True
         return self.paths is not None and self.paths.fullmatch(path) is not None
@@ -85,7 +85,7 @@ class Patterns:
     source: str = ".gitignore"
 
     def verdict(self, path: str, *, is_folder: bool) -> bool | None:
-        """Whether the patterns name a path (relative to the project root); None where none of them says anything."""
+        """Whether the patterns name a path (relative to the project root); None if none of them applies."""
         if not path.startswith(self.folder):
             return None
         inside = self.prefix + path[len(self.folder) :]
@@ -96,7 +96,7 @@ class Patterns:
 
 
 def parse_patterns(lines: list[str], folder: str, *, prefix: str = "", source: str = ".gitignore") -> Patterns:
-    """Read the lines of a .gitignore that stands in `folder` (relative with `/` at its end, or "")."""
+    """Parse the lines of a .gitignore in `folder` (relative with `/` at its end, or "")."""
     runs: list[list[Rule]] = []
     for rule in rules_in(lines):
         if not runs or runs[-1][0].negated != rule.negated:
@@ -106,12 +106,12 @@ def parse_patterns(lines: list[str], folder: str, *, prefix: str = "", source: s
 
 
 def rules_in(lines: list[str]) -> list[Rule]:
-    """Return the patterns among lines, without comments and without what matches nothing."""
+    """Return the patterns among lines, without comments and patterns that match nothing."""
     return [rule for rule in map(_rule, lines) if rule is not None]
 
 
 def leads_to(rule: Rule, folder: str) -> bool:
-    """Whether a pattern names something below a folder by the way to it, not just by a name anywhere."""
+    """Whether a pattern names something below a folder by its path, not just by a name anywhere."""
     parts = folder.split("/")
     for depth, (part, segment) in enumerate(zip(parts, rule.segments, strict=False)):
         if segment == "**":
@@ -170,7 +170,7 @@ def _path(segments: tuple[str, ...]) -> str:
 
 
 def _chunks(segments: tuple[str, ...]) -> list[tuple[bool, list[str]]]:
-    """Divide a pattern at each `**`: whether one stands before a part, and the part, which is empty behind the last."""
+    """Split a pattern at each `**`: whether one precedes a part, and the part, which is empty after the last."""
     chunks: list[tuple[bool, list[str]]] = []
     for segment in segments:
         if segment == "**":
@@ -183,7 +183,7 @@ def _chunks(segments: tuple[str, ...]) -> list[tuple[bool, list[str]]]:
 
 
 def _segment(text: str) -> str:
-    """Translate what stands between two slashes."""
+    """Translate the part between two slashes."""
     parts = [""]
     position = 0
     while position < len(text):

@@ -52,7 +52,7 @@ class Choice:
         return any(self.excludes(way, is_folder=True) for way in _around(path)) or self.excludes(path, is_folder=False)
 
     def includes(self, path: str, *, is_folder: bool, inherited: bool) -> bool:
-        """Whether `include` names a path, or a folder around it and does not take it back."""
+        """Whether `include` names a path or a folder around it, and does not revoke that."""
         if not self.include.runs:
             return False
         verdict = self.include.verdict(path, is_folder=is_folder)
@@ -77,7 +77,7 @@ class Choice:
         return name == "conftest.py" or (name.startswith("test_") and name.endswith(".py"))
 
     def keeps_out(self, path: str, root: str) -> bool:
-        """Whether a file is left out by something else than .gitignore: by a name on the way to it, or a setting."""
+        """Whether a file is left out by something other than .gitignore: a name in its path, or a setting."""
         if self.excludes_way(path):
             return True
         parts = path.split("/")
@@ -117,12 +117,12 @@ def parse_choice(project: Project) -> Choice:
 
 
 def is_checkout(git: str) -> bool:
-    """Whether a `.git` is that of another clone, or of another work tree of one; a submodule is part of the project."""
+    """Whether a `.git` belongs to another clone or work tree; a submodule is part of the project."""
     return is_folder(git) or any("/worktrees/" in line for line in _lines(git))
 
 
 def is_project(folder: str, names: set[str], root: str) -> bool:
-    """Whether a folder with a pyproject.toml, which no workspace names, is a project of its own.
+    """Whether a folder with a pyproject.toml, which no workspace names, is a separate project.
 
     Args:
         folder: The folder.

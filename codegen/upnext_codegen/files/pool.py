@@ -58,7 +58,7 @@ def is_large(size: int) -> bool:
 
 
 def _forked(job: Callable[[str], _Result], paths: list[str], workers: int) -> Iterator[tuple[str, _Result]]:
-    """Hand the paths to forked processes. What one of them dies over, as for want of memory, is done here.
+    """Distribute the paths to forked processes. If one of them dies, for want of memory perhaps, its work is done here.
 
     A `multiprocessing.Pool` would wait for ever for what a killed process had in hand.
     """
@@ -77,7 +77,7 @@ def _forked(job: Callable[[str], _Result], paths: list[str], workers: int) -> It
 
 
 class _Forks(Generic[_Result]):
-    """Forked processes that are each given one portion after another, and what each has in hand."""
+    """Forked processes that receive one portion after another, and what each is working on."""
 
     def __init__(self, job: Callable[[str], _Result], portions: list[list[str]], workers: int) -> None:
         self._job = job
@@ -88,7 +88,7 @@ class _Forks(Generic[_Result]):
         self._processes: list[BaseProcess] = []
 
     def __enter__(self) -> Self:
-        """Start them, as many as there can be."""
+        """Start as many as possible."""
         import multiprocessing  # noqa: PLC0415 - a run that reads little does without
 
         context = multiprocessing.get_context("fork")
@@ -103,13 +103,13 @@ class _Forks(Generic[_Result]):
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop them, whatever they have in hand."""
+        """Stop them, whatever they are doing."""
         for process in self._processes:
             process.kill()
             process.join()
 
     def at_work(self, number: int) -> bool:
-        """Whether one of them has this portion in hand."""
+        """Whether one of them is working on this portion."""
         return number in self._in_hand.values()
 
     def finished(self) -> dict[int, list[_Result]]:
@@ -137,7 +137,7 @@ class _Forks(Generic[_Result]):
 
 
 def _serve(theirs: Connection, ours: Connection, job: Callable[[str], Any], portions: list[list[str]]) -> None:
-    """Do one portion after another in a forked process, until its parent is gone."""
+    """Process one portion after another in a forked process, until its parent is gone."""
     ours.close()
     try:
         while True:

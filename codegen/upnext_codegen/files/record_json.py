@@ -66,7 +66,7 @@ def loads(text: str) -> object:
 
 @lru_cache(maxsize=20_000)  # for `--watch`, which scans again and again in one process
 def part(text: str) -> records.Resolved | None:
-    """Read what `dumps` wrote of one file's part, None where it is something else."""
+    """Read what `dumps` wrote for one file's part, None if it is something else."""
     try:
         found = loads(text)
     except ValueError:
@@ -94,7 +94,7 @@ def _named(value: object) -> object:
 
 
 def _maker(kind: type[Any]) -> Callable[[Any], object]:
-    """What makes a value of a kind from what JSON can say of it."""
+    """Return the constructor of values of a kind from JSON."""
     if kind is bytes:
         return _bytes
     if kind in {tuple, dict, frozenset}:

@@ -42,7 +42,7 @@ def beside(target: Path, data: bytes, mode: int = 0o666, *, synced: bool = True)
 
 
 def replace(target: Path, data: bytes) -> None:
-    """Put a file that only its owner can read, and that can be made again, in a place, whatever is there.
+    """Replace a file that only its owner can read and that can be generated again, whatever is in its place.
 
     Raises:
         OSError: If that cannot be done.
@@ -57,7 +57,7 @@ def replace(target: Path, data: bytes) -> None:
 
 
 def _clear(target: Path) -> None:
-    """Remove what processes that were killed left beside a place."""
+    """Remove what killed processes left beside a place."""
     with suppress(OSError):
         with os.scandir(target.parent) as found:
             left = [each for each in found if each.name.startswith(f".{target.name}.") and each.name.endswith(".tmp")]

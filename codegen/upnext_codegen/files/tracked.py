@@ -41,6 +41,6 @@ def tracked(root: Path, paths: list[str]) -> list[str]:
 
 
 def _ways(path: str) -> list[str]:
-    """Return a path and every folder that it is in."""
+    """Return a path and every folder around it."""
     parts = path.split("/")
     return ["/".join(parts[:length]) for length in range(1, len(parts) + 1)]

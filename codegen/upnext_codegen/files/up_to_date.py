@@ -18,7 +18,7 @@ _NAME = "generated.json"
 
 
 def stamp(project: Project, scan: Scan, findings: Iterable[Finding]) -> str | None:
-    """A digest of everything that the generated files are made from, None where the scan cannot vouch for that."""
+    """A digest of everything that the generated files depend on, None if the scan cannot guarantee that."""
     if not scan.state:
         return None
     try:
@@ -30,7 +30,7 @@ def stamp(project: Project, scan: Scan, findings: Iterable[Finding]) -> str | No
 
 
 def standing(root: Path, made_from: str | None) -> tuple[str, ...]:
-    """The files that were generated from this, if all of them stand there as they were written."""
+    """The files generated from this digest, if all of them are still as they were written."""
     folder = root / ".upnext"
     if made_from is None or not is_trusted(folder):
         return ()
@@ -43,7 +43,7 @@ def standing(root: Path, made_from: str | None) -> tuple[str, ...]:
 
 
 def remember(root: Path, made_from: str | None, texts: Mapping[str, str]) -> None:
-    """Note what the files hold now, if that is possible.
+    """Record the current contents of the files, if possible.
 
     Args:
         root: The project root.

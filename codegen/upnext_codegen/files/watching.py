@@ -25,7 +25,7 @@ Times: TypeAlias = tuple[int, int, int] | None
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What a walk saw.
+    """The result of a walk.
 
     Attributes:
         files: What is compared.
@@ -45,7 +45,7 @@ Look: TypeAlias = Callable[[tuple[str, ...]], Sight]
 
 
 def changes(look: Look) -> Iterator[None]:
-    """Yield once, and then each time that a file has changed, or a generated one has gone.
+    """Yield once, and then after each change to a file, or when a generated one has gone.
 
     Args:
         look: Lists the files.
@@ -57,7 +57,7 @@ def changes(look: Look) -> Iterator[None]:
 
 
 def _next(look: Look, before: Sight) -> Sight:
-    """Wait for files that differ, or are there no more.
+    """Wait for files that have changed or gone.
 
     A glance asks for the times of what is known: a saved file shows in its own, a new or moved one in its folder's.
     """
@@ -83,7 +83,7 @@ def _pause(began: float) -> float:
 def sight(
     files: tuple[SourceFile, ...], outputs: frozenset[str], paths: tuple[str, ...], earlier: dict[str, Times]
 ) -> Sight:
-    """Return what a walk saw; `earlier` are the times that were asked for before it."""
+    """Return the result of a walk; `earlier` are the times that were read before it."""
     return Sight(files, outputs, paths, tuple(earlier.get(path) or times(path) for path in paths))
 
 

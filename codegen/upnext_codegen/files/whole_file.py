@@ -9,7 +9,7 @@ MAX_BYTES = 100_000_000
 
 
 def read_whole(path: Path) -> str:
-    """Return what a file or pipe holds.
+    """Return the contents of a file or pipe.
 
     Raises:
         OSError: If it cannot be read, or holds more than 100 MB.

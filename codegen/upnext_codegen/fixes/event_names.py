@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def corrected_name(calls: Sequence[cst.Call], handled: NearNames) -> tuple[cst.SimpleString, cst.SimpleString] | None:
-    """The text of a misspelt event name and what is to stand in its place.
+    """The text of a misspelt event name, and its replacement.
 
     Args:
         calls: The calls that start at the place of the finding.

@@ -32,7 +32,7 @@ _WORD = re.compile(r"[\w.:/-]")
 
 
 class Edit(NamedTuple):
-    """A text that takes the place of another one; lines and columns from 1, in characters, the end not included."""
+    """A replacement of text; lines and columns count from 1, in characters, with an exclusive end."""
 
     file: str
     line: int
@@ -43,21 +43,21 @@ class Edit(NamedTuple):
 
 
 class Fix(NamedTuple):
-    """The one right answer to a finding: what it does, and its edits of the files as they are."""
+    """The one right answer to a finding: its effect, and its edits of the current files."""
 
     description: str
     edits: tuple[Edit, ...]
 
 
 class _Repair(NamedTuple):
-    """A change of one file: its kind, and the place of what it changes."""
+    """A change to one file: its kind, and the place of what it changes."""
 
     kind: str
     place: Place
 
 
 class _File(NamedTuple):
-    """A file as it is.
+    """The current state of a file.
 
     Attributes:
         data: Its content.
@@ -102,7 +102,7 @@ class Fixer:
         return found
 
     def changed(self, findings: Iterable[Finding]) -> dict[str, tuple[bytes, bytes]]:
-        """Apply all fixes at once: each file that changes, as it is and as it is then."""
+        """Apply all fixes at once: each changed file, before and after."""
         by_file: defaultdict[str, set[_Repair]] = defaultdict(set)
         for finding in findings:
             for each in self._repairs(finding):
@@ -116,7 +116,7 @@ class Fixer:
         return found
 
     def _repairs(self, finding: Finding) -> tuple[_Repair, ...]:
-        """What a finding's fix changes, nothing where it has none or one of the changes cannot be made."""
+        """The changes of a finding's fix; empty if it has none or one of them is impossible."""
         if not finding.fixable:
             return ()
         repairs = (
@@ -127,7 +127,7 @@ class Fixer:
         return repairs if all(self._change(each) is not None for each in repairs) else ()
 
     def _change(self, repair: _Repair) -> Change | None:
-        """What a repair changes of its file alone. Many findings may ask for the same one."""
+        """The change of a repair in its own file. Many findings may ask for the same one."""
         if repair not in self._worked_out:
             file = self._file(repair.place.file)
             self._worked_out[repair] = None if file is None else _change(file, [repair], self._handled)
@@ -166,7 +166,7 @@ def _lines(data: bytes) -> list[str]:
 
 
 def write(root: Path, changed: Mapping[str, tuple[bytes, bytes]]) -> None:
-    """Write changes of the sources: all of them, or none.
+    """Write changes to the sources: all of them, or none.
 
     Raises:
         ConfigurationError: If a file cannot be written, or has changed since it was read.
@@ -202,7 +202,7 @@ def _prepared(path: Path, file: str, before: bytes, after: bytes) -> Path:
 
 
 def _restored(root: Path, files: Mapping[str, bytes]) -> str:
-    """Put files back that are written already, each that can be, and say which are."""
+    """Restore the files that were already written, as far as possible, and list them."""
     failed: dict[str, str] = {}
     for file, before in files.items():
         try:
@@ -227,7 +227,7 @@ def _restore(path: Path, before: bytes) -> None:
 
 
 def _repaired(file: _File, repairs: Iterable[_Repair], handled: NearNames) -> bytes:
-    """The file with all changes that can be made."""
+    """The file with all possible changes applied."""
     by_target: defaultdict[cst.FunctionDef | _Repair, list[_Repair]] = defaultdict(list)
     # From the end, so that the places of those before stay what they are.
     for each in sorted(repairs, key=lambda one: (one.place, one.kind), reverse=True):
@@ -241,7 +241,7 @@ def _repaired(file: _File, repairs: Iterable[_Repair], handled: NearNames) -> by
 
 
 def _change(file: _File, repairs: Sequence[_Repair], handled: NearNames) -> Change | None:
-    """What repairs of one function, or of one name, change together; None where none of them can be made."""
+    """The combined change of repairs to one function or name; None if none of them is possible."""
     source, place = file.source, repairs[0].place
     if repairs[0].kind == "spell":
         texts = corrected_name(source.calls_at(place), handled)

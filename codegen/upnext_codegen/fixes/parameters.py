@@ -21,12 +21,12 @@ _OTHER_OBJECT = re.compile(
 
 
 def may_redefine_object(text: str) -> bool:
-    """Return whether `object` may be something else in a file than what Python calls so."""
+    """Return whether `object` may have another meaning in a file."""
     return _OTHER_OBJECT.search(text) is not None
 
 
 def opened(function: cst.FunctionDef, module: cst.Module) -> cst.FunctionDef | None:
-    """Add `**kwargs: object`; None where there is something like it already, or where names are in the way.
+    """Add `**kwargs: object`; None if there is something like it already, or a name is taken.
 
     So it is where the function looks at its own names, and would find another one.
     """
@@ -56,7 +56,7 @@ def opened(function: cst.FunctionDef, module: cst.Module) -> cst.FunctionDef | N
 
 
 def without_slash(function: cst.FunctionDef) -> cst.FunctionDef | None:
-    """Let positional-only parameters be passed by keyword; None where there are none, or a comment would be lost."""
+    """Let positional-only parameters be passed by keyword; None if there are none, or a comment would be lost."""
     params, slash = function.params, function.params.posonly_ind
     if not isinstance(slash, cst.ParamSlash) or not params.posonly_params:
         return None
@@ -76,7 +76,7 @@ def without_slash(function: cst.FunctionDef) -> cst.FunctionDef | None:
 
 
 def _in_order(params: cst.Parameters) -> list[_Last]:
-    """The parameters in the order of the signature, a `/` at the end too; a bare `*` is never the last."""
+    """The parameters in the order of the signature, including a final `/`; a bare `*` is never the last."""
     found: list[_Last] = [*params.posonly_params]
     if isinstance(params.posonly_ind, cst.ParamSlash):
         found.append(params.posonly_ind)
@@ -111,7 +111,7 @@ def _with_after(last: _Last, space: cst.BaseParenthesizableWhitespace) -> _Last:
 def _between(
     between: cst.BaseParenthesizableWhitespace, closing: cst.BaseParenthesizableWhitespace
 ) -> cst.BaseParenthesizableWhitespace:
-    """What stands between two parameters: a line break where the signature has one before each."""
+    """The text between two parameters: a line break if the signature has one before each."""
     if isinstance(between, cst.ParenthesizedWhitespace) and isinstance(closing, cst.ParenthesizedWhitespace):
         return between.with_changes(first_line=cst.TrailingWhitespace(), empty_lines=())
     return cst.SimpleWhitespace(" ")
@@ -120,7 +120,7 @@ def _between(
 def _apart(
     kept: cst.BaseParenthesizableWhitespace, closing: cst.BaseParenthesizableWhitespace
 ) -> tuple[cst.BaseParenthesizableWhitespace, cst.BaseParenthesizableWhitespace]:
-    """Leave a comment behind the last parameter where it is, before the new one."""
+    """Keep a comment behind the last parameter in place, before the new one."""
     if not isinstance(closing, cst.ParenthesizedWhitespace) or not _holds_comment(closing):
         return kept, closing
     indent = kept.last_line if isinstance(kept, cst.ParenthesizedWhitespace) else closing.last_line

@@ -24,7 +24,7 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 class Change(NamedTuple):
-    """A text that takes the place of a stretch of a file, given in characters from its start."""
+    """A replacement of a range of a file, given in characters from its start."""
 
     start: int
     end: int
@@ -47,7 +47,7 @@ class Source:
 
     @classmethod
     def read(cls, data: bytes) -> Source | None:
-        """Parse a file, None where libcst cannot."""
+        """Parse a file, None if libcst cannot."""
         try:
             module = cst.parse_module(data)
         except (cst.ParserSyntaxError, UnicodeError, LookupError, RecursionError):
@@ -64,7 +64,7 @@ class Source:
         return cls(module, functions, calls)
 
     def function(self, place: Place) -> cst.FunctionDef | None:
-        """The function whose name, or one of whose positional-only parameters, stands at a place."""
+        """The function whose name, or one of whose positional-only parameters, is at a place."""
         return self.functions.get(place[1:])
 
     def calls_at(self, place: Place) -> tuple[cst.Call, ...]:
@@ -78,7 +78,7 @@ class Source:
         return changed
 
     def change(self, line: int, old: cst.CSTNode, new: cst.CSTNode) -> Change | None:
-        """The smallest change of the text that puts one node in place of another; None if it changes nothing.
+        """The smallest text change that replaces one node by another; None if it changes nothing.
 
         Only the statement that the node stands in is written anew, so that many changes of a long file are no more
         work each than one of a short file.
@@ -112,7 +112,7 @@ class Source:
 
     @cached_property
     def _statement_texts(self) -> list[str]:
-        """The statements of the module with the comments before them, which follow one another."""
+        """The statements of the module with the comments before them, one after the other."""
         return [self.module.code_for_node(each) for each in self.module.body]
 
     @cached_property
@@ -126,7 +126,7 @@ class Source:
 
 
 def _shared(first: str, second: str) -> int:
-    """How many characters two texts begin with alike."""
+    """The length of the common beginning of two texts."""
     length = min(len(first), len(second))
     return next((number for number in range(length) if first[number] != second[number]), length)
 
@@ -137,7 +137,7 @@ def _start(position: CodeRange) -> tuple[int, int]:
 
 
 def requoted(node: cst.SimpleString, text: str) -> cst.SimpleString:
-    """Return the literal of another text, with the prefix and quotes that one has."""
+    """Return the literal of another text with the same prefix and quotes."""
     return node.with_changes(value=f"{node.prefix}{node.quote}{text}{node.quote}")
 
 

@@ -41,7 +41,7 @@ MOST_FUNCTIONS = 200
 
 
 class Unread(NamedTuple):
-    """Something in a file that is not read for this: the file, and a dotted name."""
+    """Something in a file that is not read for this purpose: the file, and a dotted name."""
 
     file: str
     name: str
@@ -68,7 +68,7 @@ class Calls:
     _direct: dict[Target, list[tuple[Target, bool]]] = field(default_factory=dict[Target, "list[tuple[Target, bool]]"])
 
     def reached(self, function: Definition) -> tuple[Reached, ...]:
-        """List the functions that a function calls, also through others, nearest first."""
+        """List the functions that a function calls, directly or indirectly, nearest first."""
         found: dict[Target, bool] = {function: True}
         waiting: list[Target] = [function]
         while waiting and len(found) <= MOST_FUNCTIONS:
@@ -132,7 +132,7 @@ class Calls:
                 return None
 
     def _passed_on(self, unread: Unread) -> ModuleRef | None:
-        """The module that a file has by a name, which it may only pass on and have nothing to do with events itself."""
+        """The module behind a name in a file that may only pass it on, without any connection to events."""
         source = self.lookup.load(unread.file)
         found = _only(source.scope, unread.name, END) if source is not None else None
         if found is None or not isinstance(found.binding, ModuleImport | NameImport):
@@ -165,7 +165,7 @@ class Calls:
                 return None
 
     def _member(self, module: ModuleRef, name: str, importer: str, depth: int) -> Target | ModuleRef | None:
-        """What a module has under a name, looked at only if it can have to do with events."""
+        """What a module has under a name, read only if it can involve events."""
         if depth >= MAX_CALL_IMPORTS:
             return None
         path = module.file
@@ -184,17 +184,17 @@ class Calls:
 
 
 def _is_plain(function: FunctionNode) -> bool:
-    """Whether calling a function by its name runs its body: a decorator may do anything else."""
+    """Whether calling a function by its name runs its body, which a decorator may prevent."""
     return all(isinstance(each, ast.Name) and each.id == "staticmethod" for each in function.decorator_list)
 
 
 def place_of_name(definition: Definition) -> Place:
-    """Where the name of a function or class stands in its `def` or `class` line."""
+    """The place of a function's or class's name in its `def` or `class` line."""
     node = getattr(definition.binding, "node")  # noqa: B009 - a function's or a class's
     return Place(definition.file, *definition.scope.module.name_place(node))
 
 
 def _only(scope: Scope, name: str, line: int) -> Definition | None:
-    """The one definition of a name that counts at a line, None where there are several."""
+    """The only definition of a name that is visible at a line, None if there are several."""
     found = reaching_definitions(scope.definitions.get(name, ()), line, ())
     return found[0] if len(found) == 1 and not found[0].branches else None

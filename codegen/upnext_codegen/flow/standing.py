@@ -39,7 +39,7 @@ _FIRST_FIELDS: dict[type[ast.AST], set[str]] = {
 
 
 class Standing(NamedTuple):
-    """How a call stands in its function.
+    """The position of a call in its function.
 
     Attributes:
         always: Whether every run of the function gets there, unless something fails before.
@@ -53,7 +53,7 @@ class Standing(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """One step of the way down to a call."""
+    """One step on the path down to a call."""
 
     parent: ast.AST
     field: str
@@ -61,7 +61,7 @@ class _Step(NamedTuple):
 
 
 class _Around(NamedTuple):
-    """What stands around a statement in its block.
+    """The surroundings of a statement in its block.
 
     Attributes:
         may_be_left: Whether a statement before it may end the function, or the turn of a loop.
@@ -76,7 +76,7 @@ class _Around(NamedTuple):
 
 @dataclass(slots=True)
 class Standings:
-    """Works out how calls stand in the functions around them, and keeps the way up in the function it saw last."""
+    """Determines the positions of calls in their functions, and caches the path in the function seen last."""
 
     _body: Body | None = None
     _steps: dict[ast.AST, _Step] = field(default_factory=dict[ast.AST, _Step])
@@ -127,7 +127,7 @@ class Standings:
         return found
 
     def _in_block(self, step: _Step) -> _Around:
-        """What stands around a statement in its block, worked out for the whole block at once."""
+        """The surroundings of a statement in its block, determined for the whole block at once."""
         statement = cast("ast.stmt", step.child)
         if statement not in self._around:
             block = cast("list[ast.stmt]", getattr(step.parent, step.field))
@@ -136,7 +136,7 @@ class Standings:
 
 
 def _arounds(block: list[ast.stmt]) -> list[_Around]:
-    """What stands around each statement of a block."""
+    """The surroundings of each statement of a block."""
     left: list[bool] = []
     may_be_left = False
     for statement in block:
@@ -199,7 +199,7 @@ def _may_leave(statement: ast.stmt) -> bool:
 
 
 def _now(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield a node and all inside it that runs with it, which the body of a function in it does not."""
+    """Yield a node and everything inside it that runs with it, without the bodies of functions."""
     stack = [node]
     while stack:
         current = stack.pop()
@@ -226,7 +226,7 @@ def _is_safe(call: ast.Call) -> bool:
 
 
 def _catches_all(statement: ast.Try) -> bool:
-    """Whether whatever its body raises ends there."""
+    """Whether every exception of its body ends there."""
     for handler in statement.handlers:
         kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
         if any(kind is None or (isinstance(kind, ast.Name) and kind.id in _CATCH_ALL) for kind in kinds):
@@ -256,7 +256,7 @@ def _lost(body: Body, way: list[_Step]) -> str:
 
 
 def _is_checked(body: Body) -> bool:
-    """Whether mypy looks into a body without being told to: not into that of a function without annotations."""
+    """Whether mypy checks a body by default: not that of a function without annotations."""
     if isinstance(body, ast.Module):
         return True
     args = body.args
@@ -265,7 +265,7 @@ def _is_checked(body: Body) -> bool:
 
 
 def _is_used(body: Body, name: str) -> bool:
-    """Whether a name may be read after it was bound: also where all local names are asked for."""
+    """Whether a name may be read after it was bound, also through functions such as `locals()`."""
     for each in ast.walk(body):
         match each:
             case ast.Name(found, ast.Load() | ast.Del()) if found == name or found in {

@@ -18,7 +18,7 @@ _SEEING_ALL = frozenset({"_getframe", "currentframe", "dir", "eval", "exec", "gl
 
 
 def unused_fields(function: FunctionNode, fields: Iterable[str], *, is_prescribed: bool) -> tuple[str, ...]:
-    """List the fields that a handler takes and makes no use of.
+    """List the fields that a handler takes but does not use.
 
     Args:
         function: The handler.
@@ -43,7 +43,7 @@ def unused_fields(function: FunctionNode, fields: Iterable[str], *, is_prescribe
 
 
 def _is_placeholder(function: FunctionNode) -> bool:
-    """Whether a body does nothing yet: it holds constants, or says that it is not implemented."""
+    """Whether a body is still empty: it holds constants, or raises NotImplementedError."""
     working = (ast.Name, ast.Attribute, ast.Call, ast.Import, ast.ImportFrom)
     for statement in function.body:
         if isinstance(statement, ast.Raise):

@@ -45,7 +45,7 @@ class Graph:
     _by_function: Mapping[Function, tuple[Send, ...]] = field(default_factory=dict["Function", "tuple[Send, ...]"])
 
     def sent_by(self, sender: Handler | Task) -> tuple[Send, ...]:
-        """What a handler or task sends, also through functions that it certainly calls."""
+        """What a handler or task sends, including through functions that it certainly calls."""
         return tuple(dict.fromkeys(self._sent_in([Reached(sender.place, always=True), *sender.reached])))
 
     def always_sent_by(self, sender: Handler | Task) -> Iterator[Send]:
@@ -88,7 +88,7 @@ class Graph:
         return tuple(sorted({each for handler in self.handlers.get(event, ()) for each in self.follow_ups(handler)}))
 
     def chains(self) -> tuple[Chain, ...]:
-        """The ways from event to event, sorted; one that comes round ends with the event that it comes back to."""
+        """The paths from event to event, sorted; a cycle ends with the event that it returns to."""
         following = {event: self.successors(event) for event in self.events}
         led_to = {each for event, others in following.items() for each in others if each != event}
         found: list[Chain] = []
@@ -105,7 +105,7 @@ class Graph:
         return tuple(sorted(found))
 
     def narrowed(self, events: Collection[str], tasks: Collection[Task] = ()) -> Graph:
-        """The same with these events and tasks only, and with the tasks that have to do with them.
+        """The graph restricted to these events and tasks, and to tasks connected with them.
 
         What is sent without anybody knowing which event it is stays: it may be one of these.
         """
@@ -143,7 +143,7 @@ class Graph:
 
 
 def build(scan: Scan) -> Graph:
-    """Make the graph of a project."""
+    """Build the graph of a project."""
     handlers: defaultdict[str, list[Handler]] = defaultdict(list)
     sends: defaultdict[str, list[Send]] = defaultdict(list)
     submissions: defaultdict[str, list[Send]] = defaultdict(list)
@@ -173,7 +173,7 @@ def build(scan: Scan) -> Graph:
 
 
 def _ways(start: str, following: Mapping[str, tuple[str, ...]]) -> Iterator[Chain]:
-    """Yield the ways from an event until nothing follows, or an event comes back."""
+    """Yield the paths from an event until nothing follows, or an event recurs."""
     path = [start]
     pending = [iter(following.get(start, ()))]
     if not following.get(start):

@@ -31,7 +31,7 @@ def cycles(graph: Graph) -> Iterator[Cycle]:
 
 
 def _certain(graph: Graph, event: str) -> dict[str, Send]:
-    """The events that an event leads to whatever is in it, and by which send."""
+    """The events that an event always leads to, whatever its payload, and by which send."""
     found: dict[str, Send] = {}
     for handler in graph.handlers.get(event, ()):
         if handler.arms:
@@ -42,7 +42,7 @@ def _certain(graph: Graph, event: str) -> dict[str, Send]:
 
 
 def _always(graph: Graph, handler: Handler) -> Iterator[Send]:
-    """What every run of a handler sends at once, also through tasks; a key or a delay may well end a cycle."""
+    """What every run of a handler sends at once, including through tasks; a key or a delay may well end a cycle."""
     waiting: list[Handler | Task] = [handler]
     seen = set(waiting)
     while waiting:

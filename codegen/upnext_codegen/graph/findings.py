@@ -66,7 +66,7 @@ def _never_sent(graph: Graph, scan: Scan) -> Iterator[Finding]:
 
 
 def _hidden(scan: Scan) -> set[str]:
-    """Return the events that may be sent where that cannot be seen."""
+    """Return the events that may be sent out of sight."""
     parts: defaultdict[str, list[FilePart]] = defaultdict(list)
     for each in scan.hidden:
         if (part := FilePart.parse(each)) is not None:
@@ -109,7 +109,7 @@ def _never_imported(scan: Scan) -> Iterator[Finding]:
 
 
 def _cycles(graph: Graph) -> Iterator[Finding]:
-    """UPN504: events that lead back to themselves whatever is in them."""
+    """UPN504: events that always lead back to themselves."""
     for cycle in cycles(graph):
         events = " -> ".join(each.names[0] for each in (cycle.sends[-1], *cycle.sends))
         first, *others = sorted(cycle.sends, key=lambda each: each.place)
@@ -123,7 +123,7 @@ def _cycles(graph: Graph) -> Iterator[Finding]:
 
 
 def _ignored_fields(graph: Graph, scan: Scan) -> Iterator[Finding]:
-    """UPN505: a field that every handler takes, and none makes use of."""
+    """UPN505: a field that every handler takes and none uses."""
     for event, handlers in graph.handlers.items():
         if event in scan.refused:
             continue

@@ -25,7 +25,7 @@ _LOADERS = re.compile(
 
 
 def imported_files(entries: Iterable[str], index: FileIndex, modules: Modules) -> dict[str, frozenset[str] | None]:
-    """List for each entry file what running it imports, itself included; None where that cannot be known.
+    """List for each entry file what running it imports, itself included; None if unknown.
 
     Args:
         entries: The entry files, relative to the project root.
@@ -55,7 +55,7 @@ def _reached(entry: str, index: FileIndex, modules: Modules) -> frozenset[str] |
 
 
 def _imports(path: str, data: bytes) -> list[str]:
-    """What a file imports when it runs, as `imports_of` has it: not what stands there for type checkers alone."""
+    """The imports of a file at run time, in the form of `imports_of`: not those for type checkers alone."""
     if b"TYPE_CHECKING" not in data:
         return imports_of(data, of_package=path.endswith("__init__.py"))
     try:

@@ -17,7 +17,7 @@ _MOST_NEAR = 3
 
 
 def part_of(graph: Graph, name: str, roots: Sequence[str]) -> Graph:
-    """Narrow a graph to what a name means, and to what follows from it.
+    """Restrict a graph to what a name means, and to what follows from it.
 
     Args:
         graph: The graph of the project.
@@ -40,7 +40,7 @@ def part_of(graph: Graph, name: str, roots: Sequence[str]) -> Graph:
 
 
 def _meanings(graph: Graph, roots: Sequence[str]) -> list[tuple[str, str | Task]]:
-    """All names but those of events, each with an event or a task that it has to do with."""
+    """All names except those of events, each with an event or a task that it belongs to."""
     found: list[tuple[str, str | Task]] = []
     for event in graph.events:
         for handler in graph.handlers.get(event, ()):
@@ -58,7 +58,7 @@ def _meanings(graph: Graph, roots: Sequence[str]) -> list[tuple[str, str | Task]
 
 
 def _names_of(place: Place, roots: Sequence[str]) -> Iterator[str]:
-    """The names of the file, module and packages that a place is in."""
+    """The names of the file, module and packages around a place."""
     module = module_of(place.file, roots)
     yield from (place.file, module, *_packages(module))
 

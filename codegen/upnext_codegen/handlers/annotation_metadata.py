@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def metadata_of(
     evaluator: Evaluator, annotation: ast.expr | None, use: Use, depth: int = 0
 ) -> Iterator[tuple[ast.expr, Use]]:
-    """Yield what `Annotated` says of a parameter, also where its annotation has another name, or may be None."""
+    """Yield the metadata of `Annotated` for a parameter, also through aliases and optional types."""
     if annotation is None or depth > MAX_TYPE_ALIASES:
         return
     expr = unquoted(annotation)
@@ -59,7 +59,7 @@ def _of_the_one(evaluator: Evaluator, sides: list[ast.expr], use: Use, depth: in
 def objects_of(
     evaluator: Evaluator, annotation: ast.expr | None, use: Use, kind: str
 ) -> Iterator[tuple[ast.Call, Use]]:
-    """Yield the calls in the metadata of an annotation that make objects of one of our classes, or of a subclass.
+    """Yield the calls in the metadata of an annotation that create objects of one of upnext's classes or a subclass.
 
     Args:
         evaluator: Knows the values of names.

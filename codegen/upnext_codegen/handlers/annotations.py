@@ -65,7 +65,7 @@ _WHOLE_TUPLE = "write every item of the tuple out, or one type for all of them a
 
 
 class UnwritableError(Exception):
-    """Raised when an annotation cannot be written in the stub: the reason, and the way out if it is a special one."""
+    """Raised when an annotation cannot be written in the stub: the reason, and specific advice if there is any."""
 
     def __init__(self, reason: str, way_out: str = "") -> None:
         super().__init__(reason)
@@ -151,7 +151,7 @@ class Annotations:
         return UnwritableError("the name cannot be found", messages.import_by_name(expr.id, star))
 
     def defined(self, source: Source, arguments: list[Type], variables: Variables = _NO_VARIABLES) -> Type:
-        """Read what is defined in a place, as a type with these arguments."""
+        """Read a definition in a place, as a type with these arguments."""
         if isinstance(source, ExternalName):
             return self._external(source.name, arguments)
         if not isinstance(source, Definition):
@@ -168,7 +168,7 @@ class Annotations:
                 raise UnwritableError("what the name is bound to cannot be known")
 
     def _filled(self, cls: values.ClassRef, arguments: list[Type]) -> tuple[Type, ...]:
-        """The arguments of a class, with the defaults of those that are not given."""
+        """The arguments of a class, with the defaults of omitted ones."""
         node = class_node(cls)
         if not type_parameters(node) and not node.bases:
             return tuple(arguments)
@@ -266,7 +266,7 @@ class Annotations:
         return self.read(what.value, use, self._with_defaults(parameters, arguments, use))
 
     def _variable(self, definition: Definition, call: ast.Call, variables: Variables) -> Type:
-        """A type variable stands for its definition or constraints: an event has nothing to solve it by."""
+        """The definition or constraints of a type variable: an event has nothing to solve it by."""
         if definition.name in variables:
             return variables[definition.name]
         use = Use(definition.scope)
@@ -307,7 +307,7 @@ class Annotations:
         return ANY if isinstance(item, ast.List | ast.Tuple) or _is_dots(item) else self._inside(item, use, variables)
 
     def _inside(self, item: ast.expr, use: Use, variables: Variables) -> Type:
-        """Read what stands inside another type: one that refers to itself goes by its name there, in any spelling."""
+        """Read the inside of another type: a recursive one is represented by its name, in any spelling."""
         found = self.read(item, use, variables)
         return self._folded.get(frozenset(parts(found)), found)
 

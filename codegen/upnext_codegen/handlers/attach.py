@@ -76,7 +76,7 @@ class Found:
 
 
 class Site(NamedTuple):
-    """A decorator or call: where it starts, where its names mean something, and the branches around it."""
+    """A decorator or call: its start, the scope of its names, and the branches around it."""
 
     place: Place
     use: Use
@@ -110,7 +110,7 @@ class Attacher:
         self._inside = AttachedInside(self.evaluator, insides)
 
     def take(self, site: CallSite | DecoratorSite | ClassSite | OperatorSite) -> None:
-        """Take in what a call, decorator, class or operator declares, attaches or sends."""
+        """Process what a call, decorator, class or operator declares, attaches or sends."""
         if isinstance(site, OperatorSite):
             self.found.fills.update(self.filling.by_operator(site.owner, site.given, site.use))
             is_put = site.node is not site.owner and isinstance(site.node, ast.Attribute)
@@ -186,7 +186,7 @@ class Attacher:
                 pass
 
     def _keeping(self, each: DecoratorSite) -> None:
-        """Note what a decorator keeps that is given a handler."""
+        """Record what a decorator that receives a handler keeps."""
         line = each.target.line
         given = ast.Name(each.target.name, ast.Load(), lineno=line, col_offset=0, end_lineno=line)
         call = ast.copy_location(ast.Call(each.decorator, [given], []), each.decorator)
@@ -201,7 +201,7 @@ class Attacher:
             take_upcaster(self.signatures, self.found, event, target)
 
     def _called(self, func: values.Value, call: ast.Call, use: Use) -> None:
-        """Take in what a call attaches: `event.on(function)`, `event.on(retries=2)(function)`."""
+        """Process what a call attaches: `event.on(function)`, `event.on(retries=2)(function)`."""
         site = Site(place_of(use, call), use, use.branches)
         given = self.evaluator.handler_of(call, use)
         match self.evaluator.called_function(func):
@@ -229,7 +229,7 @@ class Attacher:
                 pass
 
     def _escaping(self, func: values.Value, call: ast.Call, use: Use) -> None:
-        """Note what a call can attach out of sight because it is given `.on` of an event, or an event."""
+        """Record what a call can attach out of sight because it receives an event, or its `.on`."""
         for event, given in escaping(self.evaluator, func, call, use):
             place = place_of(use, given.node)
             if event.name is None:
@@ -243,7 +243,7 @@ class Attacher:
             self.found.findings.append(messages.unknown_receiver(place_of(use, call)))
 
     def _is_lost(self, expr: ast.expr, use: Use, given: Argument | None = None) -> bool:
-        """Whether it cannot be told what `.on` is called on, also because another package defines it."""
+        """Whether it is unknown what `.on` is called on, or another package defines it."""
         if given is not None and isinstance(self.evaluator.value(given.value, given.use), _NO_HANDLERS):
             return False
         while isinstance(expr, ast.Call):
@@ -303,7 +303,7 @@ class Attacher:
                 self._refuse(event.name, place, shown, reason_of(given.value), typed=typed)
 
     def _others(self, event: values.EventValue, call: ast.Call, use: Use) -> None:
-        """Refuse what stands behind the one function that is attached."""
+        """Refuse further arguments after the one function that is attached."""
         for given in [each for each in self.evaluator.arguments(call, use) if each.keyword in {"", "*"}][1:]:
             shown = given.keyword + text_of(given.value)
             place = place_of(use, given.node)
@@ -339,7 +339,7 @@ class Attacher:
                 self.found.handlers.append(made)
 
     def _unused(self, target: values.FunctionRef, signature: Signature) -> tuple[str, ...]:
-        """The fields that a handler makes no use of."""
+        """The fields that a handler does not use."""
         fields = [each.name for each in signature.parameters]
         in_class = target.definition.scope.kind == "class"
         is_prescribed = in_class or is_wrapped(self.evaluator, target)
@@ -361,7 +361,7 @@ class Attacher:
         return settings
 
     def _report_ambiguous(self, events: frozenset[str], place: Place) -> None:
-        """Report that it is not known to which of several events a handler is attached: each may well have it."""
+        """Report that a handler is attached to one of several events: it may belong to each of them."""
         self.found.refused |= events
         self.found.findings.append(messages.unknown_receiver(place))
 
@@ -381,6 +381,6 @@ def _in(file: str, branches: BranchPath) -> list[tuple[str, int, int]]:
 
 
 def _is_own_parameter(given: Argument) -> bool:
-    """Whether it is a parameter of the function that the call stands in."""
+    """Whether it is a parameter of the function around the call."""
     found = given.use.scope.definitions.get(given.value.id, ()) if isinstance(given.value, ast.Name) else ()
     return any(isinstance(each.binding, ParameterDefinition) for each in found)

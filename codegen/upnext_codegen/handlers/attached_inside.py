@@ -33,7 +33,7 @@ _NAMED = ast.Name | ast.Attribute | ast.Subscript | ast.Call
 
 @dataclass(slots=True)
 class AttachedInside:
-    """Says whether what is called attaches handlers to what it is given.
+    """Decides whether a callee attaches handlers to its arguments.
 
     Attributes:
         evaluator: Knows the values of names.
@@ -48,7 +48,7 @@ class AttachedInside:
     """Functions that attach nothing to these of their parameters, and from which depth on that is known."""
 
     def by_call(self, func: values.Value, call: ast.Call, use: Use) -> bool:
-        """Whether a call attaches handlers to an event, or to one of a module or worker, that it is given."""
+        """Whether a call attaches handlers to an event that it receives, or to one of a module or worker."""
         if isinstance(func, values.PartialFunction | values.Instance):
             func = self.evaluator.called_function(func)
         if not isinstance(func, _FUNCTIONS | values.ClassRef) and len(call.args) + len(call.keywords) < 2:
@@ -66,7 +66,7 @@ class AttachedInside:
         return any(self._by_whatever(each) for each in plain_arguments(call, use) if each not in given)
 
     def by_method(self, owner: ast.expr, methods: Iterable[str], given: tuple[ast.expr, ...], use: Use) -> bool:
-        """Whether a method that Python calls by itself attaches handlers to an event that it is given."""
+        """Whether a method that Python calls implicitly attaches handlers to an event that it receives."""
         if isinstance(owner, ast.Constant):
             return False
         ours = [
@@ -86,7 +86,7 @@ class AttachedInside:
         )
 
     def by_class_statement(self, cls: values.ClassRef) -> bool:
-        """Whether the bases or the metaclass of a class attach handlers to an event that it has."""
+        """Whether the bases or the metaclass of a class attach handlers to one of its events."""
         # What the class has is asked first: that takes no other file in most cases, where its bases do.
         around = Use(cls.definition.scope, cls.definition.line)
         given = {one.arg for one in class_node(cls).keywords if one.arg and self._is_ours_here(one.value, around)}
@@ -140,7 +140,7 @@ class AttachedInside:
                 return False
 
     def _can_hold(self, cls: values.Value) -> bool:
-        """Whether a line of a class names anything that can be of upnext: most classes are told apart by that alone."""
+        """Whether a line of a class names anything that can be of upnext: a quick check that excludes most classes."""
         return isinstance(cls, values.ClassRef) and self.evaluator.may_be_ours(cls.definition.scope, class_node(cls))
 
     def _can_give(self, function: values.FunctionRef) -> bool:
@@ -159,7 +159,7 @@ class AttachedInside:
         return self._by_function(init, names, 0) or self._any_kept(init, names)
 
     def _any_kept(self, function: values.FunctionRef, names: set[str]) -> bool:
-        """Whether a method keeps in its object what it is given, and a method of the class attaches to that."""
+        """Whether a method stores its argument in its object, and a method of the class attaches to that."""
         body = self.evaluator.body_of(function)
         if not names or not body.receiver or body.parent is None:
             return False
@@ -171,7 +171,7 @@ class AttachedInside:
         return bool(kept) and owner is not None and self._any_method(owner, {f".{each}" for each in kept})
 
     def _any_method(self, cls: values.ClassRef, attributes: set[str] | None) -> bool:
-        """Whether a method attaches to one of these attributes of its object, or for None to anything it is given."""
+        """Whether a method attaches to one of these attributes of its object, or, for None, to any argument."""
         for each in self.evaluator.ancestors(cls):
             for function in self.evaluator.body_of(each).functions if isinstance(each, values.ClassRef) else ():
                 found = values.FunctionRef(function)
@@ -192,7 +192,7 @@ class AttachedInside:
         return self._by_function(found, {each.arg for each in arguments_of(node)}, MAX_CALLS_INWARD)
 
     def _by_function(self, function: _Function, names: set[str], depth: int) -> bool:
-        """Whether a function attaches handlers to what these of its parameters are, or gives them to one that does."""
+        """Whether a function attaches handlers to these parameters, or passes them to one that does."""
         key = (function, frozenset(names))
         if not names or self._asked.get(key, MAX_CALLS_INWARD + 1) <= depth:
             return False
@@ -219,7 +219,7 @@ class AttachedInside:
         return any(self._by_inner_call(each, scope, derived, depth) for each in calls)
 
     def _by_registered(self, function: values.FunctionRef, names: set[str], depth: int) -> bool:
-        """Whether a function does so that is registered for a class of the argument of `functools.singledispatch`."""
+        """Whether a function does so that is registered with `functools.singledispatch` for the argument's class."""
         if "singledispatch" not in function.definition.scope.module.text.text:
             return False
         numbers = {number for number, each in enumerate(arguments_of(function_node(function))) if each.arg in names}
@@ -282,7 +282,7 @@ def filled_parameters(evaluator: Evaluator, function: _Function, given: list[Arg
 
 
 def _attribute_of(expr: ast.expr, owner: str) -> str | None:
-    """The attribute of a name that `owner.attribute["item"].more` begins with."""
+    """The attribute of a name at the beginning of `owner.attribute["item"].more`."""
     while isinstance(expr, ast.Attribute | ast.Subscript):
         if isinstance(expr, ast.Attribute) and isinstance(expr.value, ast.Name):
             return expr.attr if expr.value.id == owner else None

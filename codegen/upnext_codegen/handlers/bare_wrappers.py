@@ -36,7 +36,7 @@ _DEEPEST = 8
 
 
 class Demand(NamedTuple):
-    """What a function below a wrapper relies on for one of its parameters.
+    """What a wrapped function relies on for one of its parameters.
 
     Attributes:
         typed: Whether it has an annotation that says more than "anything".
@@ -52,7 +52,7 @@ Demands: TypeAlias = dict[str, Demand]
 
 
 def wrapper_of(evaluator: Evaluator, decorator: values.Value, depth: int = 0) -> Wrapper | None:
-    """The function that a decorator certainly returns in place of the one that it is given, without showing that one.
+    """The function that a decorator certainly returns instead of its argument, without revealing that one.
 
     Args:
         evaluator: Knows the values of names.
@@ -73,7 +73,7 @@ def wrapper_of(evaluator: Evaluator, decorator: values.Value, depth: int = 0) ->
 
 
 def demands_of(formals: list[Formal]) -> Demands:
-    """What a function relies on that is called with what it takes."""
+    """What a function that is called with these arguments relies on."""
     found: Demands = {}
     positional = [each for each in formals if each.kind in {"positional", "any"}]
     for each in formals:
@@ -86,7 +86,7 @@ def demands_of(formals: list[Formal]) -> Demands:
 
 
 def behind(wrapper: Wrapper, demands: Demands) -> Demands:
-    """What is relied on of those who call a wrapper of a function: what it does not pass itself, and its own."""
+    """What callers of a wrapper have to provide: what the wrapper does not pass itself, and its own needs."""
     formals = formals_of(_node(wrapper))
     own = demands_of(formals)
     takes_rest = any(each.kind == "kwargs" for each in formals)
@@ -108,13 +108,13 @@ def takes_by_position(wrapper: Wrapper) -> bool:
 
 
 def is_hidden(wrapper: Wrapper, demands: Demands) -> bool:
-    """Whether the runtime, which sees what a wrapper declares, does not see all that is relied on."""
+    """Whether the runtime, which sees the wrapper's declaration, misses something that is relied on."""
     declared = demands_of(formals_of(_node(wrapper)))
     return any(name not in declared or demand.typed > declared[name].typed for name, demand in demands.items())
 
 
 def _returned(evaluator: Evaluator, node: ast.AST, body: Scope, depth: int) -> Wrapper | None:
-    """The function that an expression makes, where nothing has it show what it wraps."""
+    """The function that an expression creates, unless it is set to show what it wraps."""
     match node:
         case ast.Lambda():
             return values.LambdaRef(node, Use(body, node.lineno))
@@ -133,13 +133,13 @@ def _returned(evaluator: Evaluator, node: ast.AST, body: Scope, depth: int) -> W
 
 
 def _called_with_one(evaluator: Evaluator, sides: set[Wrapper | None], depth: int) -> Wrapper | None:
-    """Of a decorator that can be called first: what it makes of a function, not what makes the decorator."""
+    """For a decorator that can be called first: what it makes of a function, not what creates the decorator."""
     left = [each for each in sides if each is not None and wrapper_of(evaluator, each, depth + 1) not in sides - {None}]
     return left[0] if None not in sides and len(left) == 1 else None
 
 
 def _defined(evaluator: Evaluator, definition: Definition, depth: int) -> Wrapper | None:
-    """What a name in a decorator stands for: a function in it, as its own decorators leave it, or what is assigned."""
+    """The meaning of a name in a decorator: an inner function, as its own decorators leave it, or an assigned value."""
     match definition.binding:
         case Assignment(value=ast.expr() as value):
             return _returned(evaluator, value, definition.scope, depth)
@@ -159,7 +159,7 @@ def _defined(evaluator: Evaluator, definition: Definition, depth: int) -> Wrappe
 
 
 def _may_show(body: Scope, name: str) -> bool:
-    """Whether a decorator does more with a function in it than to return it, call it and give it plain attributes."""
+    """Whether a decorator does more with an inner function than return it, call it and set plain attributes."""
     harmless = 0
     uses = [each for each in walk(body.node) if isinstance(each, ast.Name) and each.id == name]
     for each in walk(body.node):
@@ -178,7 +178,7 @@ def _may_show(body: Scope, name: str) -> bool:
 
 
 def _passed(wrapper: Wrapper) -> tuple[list[ast.expr], dict[str, ast.expr]]:
-    """What a wrapper passes to what it wraps, by position and by keyword; nothing where it calls that in two places."""
+    """What a wrapper passes to the wrapped function, by position and keyword; nothing if it calls it in two places."""
     scope = wrapper.definition.scope if isinstance(wrapper, values.FunctionRef) else wrapper.use.scope
     around = scope.node.args if isinstance(scope.node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) else None
     wrapped = set[str]() if around is None else {each.arg for each in (*around.posonlyargs, *around.args)}
@@ -192,7 +192,7 @@ def _passed(wrapper: Wrapper) -> tuple[list[ast.expr], dict[str, ast.expr]]:
 
 
 def _is_bound(wrapper: Wrapper, name: str) -> bool:
-    """Whether a wrapper makes something else of one of its parameters."""
+    """Whether a wrapper rebinds one of its parameters."""
     nodes = walk(_node(wrapper))
     return any(isinstance(each, ast.Name) and each.id == name and isinstance(each.ctx, ast.Store) for each in nodes)
 

@@ -182,20 +182,20 @@ def _typing(last: str) -> tuple[str, str]:
 
 
 def cannot_travel(module: str, name: str) -> str:
-    """Why values of a class from outside of the project are known not to fit into JSON, "" for any other class."""
+    """Why values of an external class are known not to fit into JSON, "" for any other class."""
     if name in _CANNOT_TRAVEL.get(module, ()):
         return "its values live in one process"
     return "pydantic cannot read it" if is_refused(module, name) else ""
 
 
 def is_refused(module: str, name: str) -> bool:
-    """Whether the runtime refuses a class from outside of the project in every form, when a worker starts."""
+    """Whether the runtime refuses an external class in every form when a worker starts."""
     is_exception = module == "builtins" and _is_exception(getattr(builtins, name, None))
     return is_exception or name in _listed("standard_classes.txt").get(module, ()) or is_of_library(module, name)
 
 
 def is_of_library(module: str, name: str) -> bool:
-    """Whether a class is one of a well-known library that the runtime refuses, as it does all that derive from it."""
+    """Whether a class belongs to a well-known library whose classes and their subclasses the runtime refuses."""
     return name in _listed("library_classes.txt").get(module, ())
 
 
@@ -205,6 +205,6 @@ def _is_exception(found: object) -> bool:
 
 @cache
 def _listed(file: str) -> dict[str, frozenset[str]]:
-    """The classes of a table, by module; tests/codegen/standard_classes.py asks the runtime for each."""
+    """The classes of a table, by module; tests/codegen/standard_classes.py checks each with the runtime."""
     lines = Path(__file__).with_name(file).read_text("utf-8").replace("\n    ", " ").splitlines()
     return {module: frozenset(names.split()) for module, _, names in (line.partition(":") for line in lines)}

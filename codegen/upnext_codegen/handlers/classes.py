@@ -130,7 +130,7 @@ class Classes:
         return names
 
     def _decorator(self, decorator: ast.expr, use: Use) -> str:
-        """The full name of a decorator, "" for one that gives back the class as it is, "?" for any other."""
+        """The full name of a decorator, "" for one that returns the class unchanged, "?" for any other."""
         is_made = isinstance(decorator, ast.Call)
         found = self.annotations.evaluator.value(decorator.func if isinstance(decorator, ast.Call) else decorator, use)
         if isinstance(found, values.FunctionRef):
@@ -141,7 +141,7 @@ class Classes:
         return any(name.rpartition(".")[2] == "dataclass" for name in self._decorators(ref))
 
     def _passes(self, ref: values.ClassRef) -> bool:
-        """Whether a plain class may yet travel: it says how, or something outside the project makes more of it."""
+        """Whether a plain class may travel nevertheless: it defines how, or something external changes it."""
         evaluator = self.annotations.evaluator
         for each in evaluator.ancestors(ref):
             if isinstance(each, values.ClassRef):

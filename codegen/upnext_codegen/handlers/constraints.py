@@ -89,7 +89,7 @@ _OF_THE_FIELD = frozenset(
 
 
 class NotCertainError(Exception):
-    """Raised when it cannot be known what a payload carries of a class: the reason, as what is said of "it"."""
+    """Raised when it is uncertain what a payload carries of a class: the reason, as a sentence about "it"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class Constraints:
     evaluator: Evaluator
 
     def annotated(self, inner: Type, metadata: Sequence[ast.expr], use: Use) -> Type:
-        """Return what `Annotated[inner, *metadata]` is.
+        """Return the meaning of `Annotated[inner, *metadata]`.
 
         Raises:
             NotCertainError: If it says more of the field than its type, somewhere inside it.
@@ -117,7 +117,7 @@ class Constraints:
         return constrained(inner, found)
 
     def called(self, call: ast.Call, use: Use, read: Callable[[ast.expr], Type]) -> Type | None:
-        """Return what a call such as `conint(gt=0)` is, None if that cannot be known."""
+        """Return the meaning of a call such as `conint(gt=0)`, None if unknown."""
         name = self.name_of(call.func, use)
         if name in _CONSTRAINED_TYPES:
             module, _, qualname = f":{_CONSTRAINED_TYPES[name]}".rpartition(":")
@@ -141,19 +141,19 @@ class Constraints:
         return found
 
     def name_of(self, expr: ast.expr, use: Use) -> str:
-        """Return the last name of what an expression is in pydantic and the like, "" for anything else."""
+        """Return the last name of an expression in pydantic and related packages, "" for anything else."""
         found = self.evaluator.value(expr, use)
         if not isinstance(found, ExternalName) or found.name.partition(".")[0] not in _PACKAGES:
             return ""
         return found.name.rpartition(".")[2]
 
     def constant(self, expr: ast.expr, use: Use) -> object:
-        """Return a value that is certain, `values.UNKNOWN` for any other."""
+        """Return a certain value, `values.UNKNOWN` otherwise."""
         found = self.evaluator.value(expr, use)
         return found.value if isinstance(found, values.Constant) else values.UNKNOWN
 
     def _of(self, metadata: ast.expr, use: Use) -> list[str] | None:
-        """The constraints of one piece of metadata, None where it may change what is taken altogether."""
+        """The constraints of one piece of metadata, None if it may change completely what is accepted."""
         if isinstance(metadata, ast.Constant):
             return []
         name = self.name_of(metadata.func if isinstance(metadata, ast.Call) else metadata, use)
@@ -185,7 +185,7 @@ class Constraints:
         return [UNKNOWN_CONSTRAINT] if text is None else [f"{name}={text}"] if text else []
 
     def _discriminator(self, given: Argument) -> list[str]:
-        """The field that tells the models of a union apart; nothing where a function does, which may do without."""
+        """The discriminator field of a union's models; none if a function decides, which may do without."""
         value = given.value
         if isinstance(value, ast.Call) and self.name_of(value.func, given.use) == "Discriminator":
             return self.options(value, given.use)

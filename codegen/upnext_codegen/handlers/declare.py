@@ -40,12 +40,12 @@ def is_handler_name(text: str) -> bool:
 
 
 def place_of(use: Use, node: ast.expr | ast.arg) -> Place:
-    """Where a node stands that is used in a place."""
+    """The place of a node."""
     return Place(use.file, *use.scope.module.place(node))
 
 
 def declare(evaluator: Evaluator, found: Found, func: values.Value, call: ast.Call, use: Use) -> None:
-    """Take in a call of `func`, if it makes a worker or an event."""
+    """Process a call of `func` if it creates a worker or an event."""
     if isinstance(func, values.Method) and isinstance(func.owner, values.WorkerValue) and func.name == "event":
         _event(evaluator, found, func.owner, call, use)
     elif isinstance(func, values.Ambiguous) and func.kind == "worker":
@@ -55,7 +55,7 @@ def declare(evaluator: Evaluator, found: Found, func: values.Value, call: ast.Ca
 
 
 def check_decorator(evaluator: Evaluator, found: Found, site: DecoratorSite) -> None:
-    """Report a decorator that is an event, or what declares one: it attaches no handler (UPN110)."""
+    """Report a decorator that is an event, or declares one: it attaches no handler (UPN110)."""
     match evaluator.value(site.decorator, site.use):
         case values.EventValue() | values.Method(values.WorkerValue(), "event") as value:
             place = place_of(site.use, site.decorator)
@@ -87,7 +87,7 @@ def _event(evaluator: Evaluator, found: Found, worker: values.WorkerValue, call:
 
 
 def _formerly(evaluator: Evaluator, found: Found, event: str, call: ast.Call, use: Use) -> tuple[str, ...]:
-    """The earlier names of an event, none where they cannot be known or used, which is reported."""
+    """The former names of an event; none, with a finding, if they are unknown or invalid."""
     given = next((each for each in plain_arguments(call, use) if each.keyword == "formerly"), None)
     if given is None:
         return ()
@@ -116,7 +116,7 @@ def _formerly(evaluator: Evaluator, found: Found, event: str, call: ast.Call, us
 
 
 def _no_names(evaluator: Evaluator, given: Argument, event: str, place: Place) -> Finding:
-    """What is said of something that is not a tuple of former names, or may be none."""
+    """The advice about something that is not a tuple of former names, or may not be one."""
     value = evaluator.value(given.value, given.use)
     match value:
         case values.ContainerValue() | values.Constant() | values.MemberValue():
@@ -146,7 +146,7 @@ def _worker(evaluator: Evaluator, found: Found, cls: values.Value, call: ast.Cal
 
 
 def _stands_alone(call: ast.Call, use: Use) -> bool:
-    """Whether a call is all that a name at the top of its module is ever bound to."""
+    """Whether a call is the only thing that a name at the top of its module is ever bound to."""
     definitions = [*use.scope.module.scope.every()]
     names = {each.name for each in definitions if isinstance(each.binding, Assignment) and each.binding.value is call}
     return bool(names) and all(sum(each.name == name for each in definitions) == 1 for name in names)
@@ -161,7 +161,7 @@ def is_known_not_to_be_text(evaluator: Evaluator, given: Argument) -> bool:
 
 
 def shown_value(evaluator: Evaluator, given: Argument) -> str:
-    """What a constant argument prints as, for messages."""
+    """The printed form of a constant argument, for messages."""
     value = evaluator.value(given.value, given.use)
     return str(value.value) if isinstance(value, values.Constant) else getattr(value, "name", "?")
 

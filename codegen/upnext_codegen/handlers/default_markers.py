@@ -38,7 +38,7 @@ _MADE_BY = {
 
 
 def marker_in_place_of_a_value(evaluator: Evaluator, formal: Formal, function: str, use: Use) -> Iterator[Finding]:
-    """Report a default that nothing looks into: the function would get that object itself (UPN110)."""
+    """Report a default that describes a field: the function would receive that object itself (UPN110)."""
     name = "" if formal.default is None else _marker(evaluator, formal.default, use)
     if formal.default is not None and name:
         shown = text_of(formal.default)
@@ -54,7 +54,7 @@ def marker_in_place_of_a_value(evaluator: Evaluator, formal: Formal, function: s
 
 
 def _marker(evaluator: Evaluator, default: Derived, use: Use) -> str:
-    """The last name of what makes a default that is not a value, also of one that a constant holds; "" for others."""
+    """The last name of the call behind a default that is not a value, also through a constant; "" for others."""
     match default:
         case ast.Call(func):
             return _known(evaluator, func, use, called=True)

@@ -21,7 +21,7 @@ _CHANGING = frozenset(
 
 
 def members(evaluator: Evaluator, ref: values.ClassRef) -> tuple[ModelField, ...]:
-    """List the members of an enum, sorted; the type of one whose value cannot be known is Any.
+    """List the members of an enum, sorted; the type of one whose value is unknown is Any.
 
     Raises:
         NotCertainError: If it cannot be known which values are taken for a member.
@@ -54,7 +54,7 @@ def members(evaluator: Evaluator, ref: values.ClassRef) -> tuple[ModelField, ...
 
 
 def place_of_name(definition: Definition) -> tuple[int, int]:
-    """The line of a definition, and where its name stands in it."""
+    """The line of a definition, and the position of its name in it."""
     line = definition.scope.module.text.lines[definition.line - 1]
     return definition.line, line.find(definition.name) + 1
 

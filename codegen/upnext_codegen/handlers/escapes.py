@@ -37,7 +37,7 @@ _OURS = values.Method | values.Attachment | values.Ambiguous
 def escaping(
     evaluator: Evaluator, func: values.Value, call: ast.Call, use: Use
 ) -> Iterator[tuple[values.EventValue, Argument]]:
-    """Yield the events whose `.on` a call is given, each with the argument that it is."""
+    """Yield the events whose `.on` a call receives, each with the argument."""
     if isinstance(func, _OURS) or only_inspects(call.func, func):
         return
     for given in plain_arguments(call, use):
@@ -61,7 +61,7 @@ def attaches_unseen(evaluator: Evaluator, func: values.Value, call: ast.Call, us
 
 
 def takes_on(evaluator: Evaluator, expr: ast.expr, use: Use) -> bool:
-    """Whether an expression can be `.on` of an event without saying so: `type(e).on`, `e.__getattribute__("on")`."""
+    """Whether an expression may be `.on` of an event in disguise: `type(e).on`, `e.__getattribute__("on")`."""
     match expr:
         case ast.Attribute(ast.Call(ast.Name("type"), [owner]) | ast.Attribute(owner, "__class__"), "on"):
             return _is_event(evaluator, owner, use)

@@ -25,7 +25,7 @@ _CONVERTING = frozenset({"BeforeValidator", "PlainValidator", "SkipValidation", 
 
 
 def is_filled(evaluator: Evaluator, annotation: ast.expr | None, use: Use) -> bool:
-    """Whether the codec fills a parameter that a payload leaves out: `Annotated[int, Field(default=3)]`."""
+    """Whether the codec fills a parameter that a payload omits: `Annotated[int, Field(default=3)]`."""
     found = [call for each, at in metadata_of(evaluator, annotation, use) if (call := _field(evaluator, each, at))]
     return any(
         given.arg in {"default", "default_factory"} and not _is_dots(given.value)
@@ -35,7 +35,7 @@ def is_filled(evaluator: Evaluator, annotation: ast.expr | None, use: Use) -> bo
 
 
 def is_converted(evaluator: Evaluator, annotation: ast.expr | None, use: Use) -> bool:
-    """Whether code of the user makes the type of a parameter of others, somewhere in it."""
+    """Whether user code converts other types to the type of a parameter, somewhere in it."""
     if annotation is None:
         return False
     inside = [
@@ -56,7 +56,7 @@ def _field(evaluator: Evaluator, metadata: ast.expr, use: Use) -> ast.Call | Non
 
 
 def _last_name(evaluator: Evaluator, metadata: ast.expr, use: Use) -> str:
-    """The name in pydantic of what makes a piece of metadata, "" for anything else."""
+    """The last name in pydantic of the constructor of a piece of metadata, "" for anything else."""
     expr = metadata.func if isinstance(metadata, ast.Call) else metadata
     expr = expr.value if isinstance(expr, ast.Subscript) else expr
     if not isinstance(expr, ast.Name | ast.Attribute):
@@ -89,7 +89,7 @@ def unusable_former_names(evaluator: Evaluator, annotation: ast.expr | None, use
 
 
 def former_names(evaluator: Evaluator, annotation: ast.expr | None, use: Use) -> tuple[str, ...]:
-    """Return the names that a field had before: `Annotated[str, upnext.Formerly("order_id")]`."""
+    """Return the former names of a field: `Annotated[str, upnext.Formerly("order_id")]`."""
     found: dict[str, None] = {}
     for call, at in objects_of(evaluator, annotation, use, "upnext.Formerly"):
         for argument in call.args:

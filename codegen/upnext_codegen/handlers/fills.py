@@ -36,7 +36,7 @@ Fill: TypeAlias = tuple[str, str]
 
 
 class _Keeping(NamedTuple):
-    """What becomes of what a function is given.
+    """What happens to a function's arguments.
 
     Attributes:
         fills: The names of modules that it is put into.
@@ -49,7 +49,7 @@ class _Keeping(NamedTuple):
 
 @dataclass(slots=True)
 class Filling:
-    """Finds what a file puts into names.
+    """Finds what a file stores under names of other files.
 
     Attributes:
         exports: Knows what can be of upnext.
@@ -63,7 +63,7 @@ class Filling:
     )
 
     def by_statements(self, module: SourceModule) -> Iterator[Fill]:
-        """Yield what the assignments of a file put into names of others."""
+        """Yield what the assignments of a file store under names of other files."""
         exports = self.exports
         waiting: list[Scope] = [module.scope]
         while waiting:
@@ -85,13 +85,13 @@ class Filling:
             waiting += [module.body_of(each) for each in inner if names.between(*each.span)]
 
     def by_operator(self, owner: ast.expr, given: Iterable[ast.expr], use: Use) -> Iterator[Fill]:
-        """Yield what `events |= {"placed": placed}` puts into a name of another file."""
+        """Yield what `events |= {"placed": placed}` stores under a name of another file."""
         is_stored = isinstance(owner, ast.Name | ast.Attribute | ast.Subscript) and isinstance(owner.ctx, ast.Store)
         if is_stored and any(self.exports.gives_events(each, use) for each in given):
             yield from self._targets(use).of(owner, use, HELD)
 
     def by_class(self, definition: Definition) -> Iterator[Fill]:
-        """Yield what `__init_subclass__` of a class above puts into a name."""
+        """Yield what `__init_subclass__` of a base class stores under a name."""
         evaluator, own = self.exports.evaluator, values.ClassRef(definition)
         for cls in evaluator.ancestors(own)[1:] if self.exports.has_own(own) else ():
             body = evaluator.body_of(cls) if isinstance(cls, values.ClassRef) else None
@@ -101,7 +101,7 @@ class Filling:
                     yield from self._kept(function, {evaluator.body_of(function).receiver}).fills
 
     def by_call(self, func: values.Value, call: ast.Call, use: Use) -> Iterator[Fill]:
-        """Yield what a call puts into names of other files, or of its own by way of a function."""
+        """Yield what a call stores under names of other files, or of its own through a function."""
         exports = self.exports
         if isinstance(func, values.Method | values.Attachment) or only_inspects(call.func, func):
             return
@@ -132,7 +132,7 @@ class Filling:
         return _Targets(self.exports.evaluator, use.file, own=use.scope.kind != "module")
 
     def _kept(self, function: _Function, names: set[str]) -> _Keeping:
-        """What becomes of these parameters of a function: as many calls give it the same, it is remembered."""
+        """What happens to these parameters of a function, cached because many calls pass the same."""
         key = (function, frozenset(names))
         found = self._keepings.get(key)
         if found is None:
@@ -143,7 +143,7 @@ class Filling:
 
 
 def vanishes(evaluator: Evaluator, owner: ast.expr, given: ast.expr, use: Use) -> bool:
-    """Whether an event is put into a module of Python itself, as in `builtins.placed = placed`."""
+    """Whether an event is stored in a module of Python itself, as in `builtins.placed = placed`."""
     found = evaluator.value(owner, use)
     if not isinstance(found, ExternalName) or found.name not in sys.stdlib_module_names:
         return False
@@ -151,7 +151,7 @@ def vanishes(evaluator: Evaluator, owner: ast.expr, given: ast.expr, use: Use) -
 
 
 def _method(evaluator: Evaluator, func: ast.expr, use: Use) -> tuple[ast.expr, str, Use] | None:
-    """What a method is called on, and the method, also where it has a name of its own: `add = EVENTS.append`."""
+    """The object and the method of a call, even if the method has its own name: `add = EVENTS.append`."""
     if isinstance(func, ast.Attribute):
         return func.value, func.attr, use
     for each in evaluator.lookup.path(use, func):
@@ -181,7 +181,7 @@ def _is_of_super(func: ast.expr) -> bool:
 
 @dataclass(slots=True)
 class _Kept:
-    """Follows what functions are given to the names of modules that they put it into."""
+    """Follows arguments of functions to the module-level names under which they are stored."""
 
     evaluator: Evaluator
     insides: Insides
@@ -190,7 +190,7 @@ class _Kept:
     _seen: set[tuple[values.Value, frozenset[str]]] = field(default_factory=set["tuple[values.Value, frozenset[str]]"])
 
     def by(self, function: _Function, names: set[str], depth: int = 0) -> Iterator[Fill]:
-        """Yield what a function puts these of its parameters into."""
+        """Yield the places where a function stores these parameters."""
         key = (function, frozenset(names))
         if not names or depth > MAX_CALLS_INWARD or key in self._seen:
             return
@@ -225,7 +225,7 @@ class _Kept:
             yield from self.by(inner, filled_parameters(self.evaluator, inner, given, call), depth + 1)
 
     def _into_class(self, scope: Scope, target: ast.expr) -> Iterator[Fill]:
-        """What the class of an object has itself, all of its objects share."""
+        """What an object's class itself has is shared by all of its objects."""
         owner = self.evaluator.class_of(scope.parent) if scope.parent is not None else None
         attributes = {each.attr for each in ast.walk(target) if isinstance(each, ast.Attribute)}
         if owner is not None and owner.definition.scope.kind == "module":
@@ -247,7 +247,7 @@ class _Kept:
 
 @dataclass(slots=True)
 class _Targets:
-    """Finds the names of modules that expressions mean, each with the part of it that is filled.
+    """Finds the module-level names that expressions mean, each with the part of it that is filled.
 
     What the module around a file does is followed there: only what functions do with names of their own file counts.
     """
@@ -257,7 +257,7 @@ class _Targets:
     own: bool
 
     def of(self, expr: ast.expr, use: Use, part: str, depth: int = 0, *, key: object = None) -> Iterator[Fill]:
-        """Yield what is filled if a part of what an expression means is: where that is known, under a key."""
+        """Yield the filled name if a part of what an expression means is filled, with the key if known."""
         found = self.evaluator.lookup.path(use, expr) if depth <= MAX_CALLS_INWARD else ()
         is_module = False
         for each in found:
@@ -284,7 +284,7 @@ class _Targets:
             yield module.file or "", ANYTHING if part == HELD else part[1:]
 
     def _in_class(self, expr: ast.expr, use: Use, part: str) -> Iterator[Fill]:
-        """What a parameter is of which only the class is known."""
+        """The value of a parameter of which only the class is known."""
         found = self.evaluator.lookup.name(use, expr.id) if isinstance(expr, ast.Name) else ()
         if any(isinstance(each, Definition) and isinstance(each.binding, ParameterDefinition) for each in found):
             value = self.evaluator.value(expr, use)

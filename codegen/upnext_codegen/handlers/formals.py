@@ -30,7 +30,7 @@ class Formal(NamedTuple):
 
     @property
     def annotation(self) -> ast.expr | None:
-        """Its annotation, as it is written."""
+        """Its annotation as written."""
         return self.node.annotation
 
 

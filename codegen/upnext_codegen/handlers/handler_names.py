@@ -31,7 +31,7 @@ def handler_name(
     attached: tuple[tuple[ast.Call, Use] | None, values.FunctionRef, Signature],
     place: Place,
 ) -> str:
-    """The name of a handler; where it cannot be known, or is none, that of its function.
+    """The name of a handler; that of its function if unknown or not given.
 
     Args:
         evaluator: Knows the values of names.
@@ -69,7 +69,7 @@ def _given(
 
 
 def name_at_run_time(evaluator: Evaluator, function: values.FunctionRef) -> str | None:
-    """The `__name__` of a function when upnext is given it, None where it cannot be known.
+    """The `__name__` of a function when upnext receives it, None if unknown.
 
     Args:
         evaluator: Knows the values of names.
@@ -86,7 +86,7 @@ def name_at_run_time(evaluator: Evaluator, function: values.FunctionRef) -> str 
 
 
 def _decorated(evaluator: Evaluator, decorator: ast.expr, use: Use, name: str | None) -> str | None:
-    """The name of what a decorator returns."""
+    """The name of a decorator's result."""
     if isinstance(decorator, ast.Call) and _is_wraps(evaluator, decorator, use):
         return _wrapped(evaluator, decorator, use)
     found = evaluator.value(decorator, use)
@@ -102,7 +102,7 @@ def _decorated(evaluator: Evaluator, decorator: ast.expr, use: Use, name: str | 
 
 
 def _of_inner(evaluator: Evaluator, returned: ast.expr, body: Scope, own: set[str], name: str | None) -> str | None:
-    """The name of a function that a decorator returns: its own, unless `functools.wraps` gives it another one's."""
+    """The name of a function that a decorator returns: its own, unless `functools.wraps` copies another one's."""
     found = body.definitions.get(returned.id, []) if isinstance(returned, ast.Name) else []
     binding = found[-1].binding if found else None
     if not isinstance(binding, FunctionDefinition):
@@ -121,14 +121,14 @@ def _of_inner(evaluator: Evaluator, returned: ast.expr, body: Scope, own: set[st
 
 
 def _assigns_name(assigned: ast.expr) -> bool | None:
-    """Whether `functools.wraps(function, assigned)` gives the name as well, None where it cannot be known."""
+    """Whether `functools.wraps(function, assigned)` copies the name as well, None if unknown."""
     texts = assigned.elts if isinstance(assigned, ast.Tuple | ast.List) else [assigned]
     known = [each.value for each in texts if isinstance(each, ast.Constant)]
     return "__name__" in known if len(known) == len(texts) else None
 
 
 def _is_updated(body: Scope, name: str) -> bool:
-    """Whether a decorator calls something with the function that it returns, such as `functools.update_wrapper`."""
+    """Whether a decorator passes the function that it returns to a call, such as `functools.update_wrapper`."""
     calls = [each for one in body.expressions for each in ast.walk(one.node) if isinstance(each, ast.Call)]
     return any(isinstance(given, ast.Name) and given.id == name for call in calls for given in call.args)
 
@@ -139,7 +139,7 @@ def _is_wraps(evaluator: Evaluator, call: ast.Call, use: Use) -> bool:
 
 
 def _wrapped(evaluator: Evaluator, call: ast.Call, use: Use) -> str | None:
-    """The name that `functools.wraps(other)` gives."""
+    """The name that `functools.wraps(other)` copies."""
     other = evaluator.value(call.args[0], use) if call.args else values.UNKNOWN
     if isinstance(other, values.HandlerValue):
         other = other.target

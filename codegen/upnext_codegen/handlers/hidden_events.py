@@ -30,7 +30,7 @@ _PART = ast.expr | ast.comprehension | ast.keyword | ast.withitem | ast.argument
 
 
 def hidden_events(module: SourceModule, exports: Exports) -> Iterator[str]:
-    """Yield what a file gives away other than by a name, an import or a decorator, as `FileRecord.hidden` has it."""
+    """Yield what a file passes on other than by a name, an import or a decorator, as in `FileRecord.hidden`."""
     waiting: list[Scope] = [module.scope]
     while waiting:
         scope = waiting.pop()
@@ -41,7 +41,7 @@ def hidden_events(module: SourceModule, exports: Exports) -> Iterator[str]:
 
 
 def _parts_of(statements: list[ast.stmt], names: Names, *, everything: bool) -> Iterator[tuple[ast.AST, bool]]:
-    """Yield the expressions of statements, and whether their own value is followed, or not used.
+    """Yield the expressions of statements, and whether their own value is followed or unused.
 
     The bodies of functions and classes are left out. Nothing here is recursive: an `elif` is nested in the one before.
     """
@@ -64,7 +64,7 @@ def _lines(node: ast.stmt) -> tuple[int, int | None]:
 
 
 def _binds_names(node: ast.AST) -> TypeGuard[ast.Expr | ast.Assign | ast.AnnAssign]:
-    """Whether a statement does nothing with its value, or binds plain names to it, which are followed."""
+    """Whether a statement ignores its value, or binds plain names to it, which are followed."""
     match node:
         case ast.Expr() | ast.AnnAssign(target=ast.Name()):
             return True
@@ -75,7 +75,7 @@ def _binds_names(node: ast.AST) -> TypeGuard[ast.Expr | ast.Assign | ast.AnnAssi
 
 
 def _given_away(part: tuple[ast.AST, bool], scope: Scope, exports: Exports) -> Iterator[str]:
-    """Yield the events that an expression gives away."""
+    """Yield the events that an expression passes on."""
     waiting = [(*part, scope)]
     while waiting:
         node, is_plain, around = waiting.pop()
@@ -97,7 +97,7 @@ def _given_away(part: tuple[ast.AST, bool], scope: Scope, exports: Exports) -> I
 
 
 def _is_read(node: ast.expr) -> bool:
-    """Whether an expression is one that can be an event, and not what is bound to one."""
+    """Whether an expression can be an event, as opposed to what is bound to one."""
     if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
         return isinstance(node.ctx, ast.Load)
     return isinstance(node, ast.Call)

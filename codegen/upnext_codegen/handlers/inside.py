@@ -20,7 +20,7 @@ _Kept = tuple[ast.expr, frozenset[str]]
 
 @dataclass(slots=True)
 class InnerCall:
-    """A call in a function.
+    """A call inside a function.
 
     Attributes:
         node: The call.
@@ -33,7 +33,7 @@ class InnerCall:
 
 @dataclass(slots=True)
 class Inside:
-    """What stands in a function. Names come with the attributes taken of them right there: `self` and `self.events`.
+    """The contents of a function. Names come with their immediate attributes: `self` and `self.events`.
 
     Attributes:
         kept: What it assigns to attributes and items, or calls a method with in a statement: the target, and the names
@@ -57,7 +57,7 @@ class Inside:
 
     @classmethod
     def of(cls, function: ast.AST) -> Inside:
-        """Gather what stands in a function."""
+        """Gather the contents of a function."""
         found = cls()
         for node in walk(function):
             found._take(node)
@@ -87,7 +87,7 @@ class Inside:
                 pass
 
     def derived(self, names: set[str]) -> set[str]:
-        """Return the names that can be, or hold, what some of its parameters are."""
+        """Return the names that may be or contain some of its parameters."""
         found = names
         while True:
             fresh = {name for bound, said in self._bindings if not said.isdisjoint(found) for name in bound} - found
@@ -96,7 +96,7 @@ class Inside:
             found = found | fresh
 
     def globals(self, derived: set[str]) -> list[str]:
-        """Return the names of its module that it binds to what some names lead to."""
+        """Return the module-level names that it binds to something reached from some names."""
         if not self._globals:
             return []
         found = {name for bound, said in self._assigned if not said.isdisjoint(derived) for name in bound}
@@ -104,7 +104,7 @@ class Inside:
 
 
 class Insides(dict[ast.AST, Inside]):
-    """What stands in functions, by their nodes: each is asked about again and again, with other names."""
+    """The contents of functions, cached by node, because each is queried repeatedly with other names."""
 
     def __missing__(self, node: ast.AST) -> Inside:
         found = self[node] = Inside.of(node)
@@ -127,7 +127,7 @@ def leads(expr: ast.expr, names: set[str]) -> bool:
 
 
 def names_said(expr: ast.AST) -> frozenset[str]:
-    """The names in an expression, and `name.attribute` for what is taken of one right there."""
+    """The names in an expression, with `name.attribute` for immediate attributes."""
     return frozenset(_said(expr))
 
 
@@ -164,7 +164,7 @@ def _stored(target: ast.expr) -> frozenset[str]:
 
 
 def _pairs(target: ast.expr, value: ast.expr) -> list[tuple[ast.expr, ast.expr]]:
-    """What an assignment assigns to what, part by part where that can be seen."""
+    """The pairs of targets and values in an assignment, part by part where that is visible."""
     if not isinstance(target, ast.Tuple | ast.List):
         return [(target, value)]
     if isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(target.elts):
@@ -188,7 +188,7 @@ def _attaching(node: ast.AST) -> list[ast.expr]:
 
 
 def _is_one_of(expr: ast.expr, names: set[str]) -> bool:
-    """Whether an expression is one of some names, or the attribute `self.name` as one of them says."""
+    """Whether an expression is one of some names, or the attribute `self.name` that one of them denotes."""
     match expr:
         case ast.Name(name):
             return name in names

@@ -25,7 +25,7 @@ _MADE: dict[str, Callable[..., object]] = {
 
 
 def limit_text(evaluator: Evaluator, name: str, expr: ast.expr, use: Use) -> str | None:
-    """Return the value of a limit as a text, "" for None, which is not a limit; None where it cannot be known.
+    """Return the value of a limit as text, "" for None, which is not a limit; None if unknown.
 
     Values that make no sense cannot be known either: pydantic itself refuses them, when the class is made.
     """

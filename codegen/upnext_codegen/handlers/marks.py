@@ -13,7 +13,7 @@ _MARKS = {"Required": True, "NotRequired": False}
 
 
 def unmarked(evaluator: Evaluator, annotation: ast.expr, use: Use) -> tuple[ast.expr, bool | None]:
-    """Take the marks off an annotation, and say whether they make its key required; None where they do not say."""
+    """Remove the qualifiers from an annotation, and return whether they make its key required; None if unsaid."""
     annotation = unquoted(annotation)
     if not isinstance(annotation, ast.Subscript) or _is_empty(annotation.slice):
         return annotation, None
@@ -33,5 +33,5 @@ def unmarked(evaluator: Evaluator, annotation: ast.expr, use: Use) -> tuple[ast.
 
 
 def _is_empty(index: ast.expr) -> bool:
-    """Whether nothing stands in brackets: `NotRequired[()]` is refused by Python."""
+    """Whether the brackets are empty: Python refuses `NotRequired[()]`."""
     return isinstance(index, ast.Tuple) and not index.elts

@@ -22,7 +22,7 @@ _OWN_SCHEMA = frozenset({"__get_pydantic_core_schema__", "__get_validators__", "
 
 @dataclass(frozen=True, slots=True)
 class CodeReader:
-    """Reads what code of the user has to do with the fields of a class.
+    """Determines how user code affects the fields of a class.
 
     Attributes:
         constraints: Knows the names of pydantic, and constants.
@@ -31,7 +31,7 @@ class CodeReader:
     constraints: Constraints
 
     def loose(self, kind: str, body: Iterable[Definition], inside: Use) -> Iterator[str]:
-        """Yield the names of fields that code of the user reads or writes, "*" for all.
+        """Yield the names of fields that user code reads or writes, "*" for all.
 
         Args:
             kind: The kind of the class, as `ClassFacts` has it.
@@ -71,7 +71,7 @@ class CodeReader:
             yield from (each if isinstance(each, str) else "*" for each in known)
 
     def _made_hooks(self, func: ast.expr, use: Use, above: frozenset[values.FunctionRef]) -> Iterator[str]:
-        """The fields of validators that a function of the project makes: its parameters are not followed."""
+        """The fields of validators that a function of the project creates: its parameters are not followed."""
         evaluator = self.constraints.evaluator
         maker = evaluator.value(func, use)
         if not isinstance(maker, values.FunctionRef) or maker in above or len(above) == MAX_HELPERS:
@@ -82,7 +82,7 @@ class CodeReader:
                 yield from self._hooked(node, inside, above | {maker})
 
     def _runs_after(self, call: ast.Call, use: Use) -> bool:
-        """Whether a validator sees only what has its type already."""
+        """Whether a validator only sees values that already have the right type."""
         name = self.constraints.name_of(call.func, use)
         for each in plain_arguments(call, use):
             if each.keyword == "mode":
@@ -93,7 +93,7 @@ class CodeReader:
 
 
 def _only_hands_on(function: FunctionNode) -> bool:
-    """Whether an `__init__` begins with `super().__init__(**data)` and takes nothing but that `data`."""
+    """Whether an `__init__` begins with `super().__init__(**data)` and only takes that `data`."""
     given, body = function.args, function.body
     if given.kwarg is None or given.kwonlyargs or len([*given.posonlyargs, *given.args]) != 1:
         return False

@@ -85,7 +85,7 @@ _CONTAINERS = frozenset({"builtins", "collections", "collections.abc"})
 
 @dataclass(slots=True)
 class Config:
-    """What holds for all fields of a class.
+    """Settings that apply to all fields of a class.
 
     Attributes:
         extra: What is done with unknown keys.
@@ -106,7 +106,7 @@ class Config:
     of_texts: dict[str, str] = field(default_factory=dict[str, str])
 
     def held(self, written: Type) -> Type:
-        """Return what a field of a type holds, as all fields of the class hold it."""
+        """Return the type of a field under the class's settings for all fields."""
         if not self.opaque and not self.of_texts:
             return written
         inner, limits = unconstrained(written)
@@ -144,7 +144,7 @@ class ConfigReader:
     constraints: Constraints
 
     def apply(self, config: Config, node: ast.ClassDef, body: Iterable[Definition], use: Use, inside: Use) -> None:
-        """Let a class change what its bases say.
+        """Let a class override the settings of its bases.
 
         Args:
             config: What its bases say.
@@ -187,7 +187,7 @@ class _Settings:
     above: Sequence[values.Value]
 
     def read(self, value: ast.expr, use: Use, depth: int = 0) -> None:
-        """Read `ConfigDict(...)`, a dict, a name for one of them, or two that are joined.
+        """Read `ConfigDict(...)`, a dict, a name for one of them, or a union of two.
 
         Raises:
             NotCertainError: If it is anything else.
@@ -230,7 +230,7 @@ class _Settings:
         return isinstance(made, ExternalName) and made.name.endswith((".ConfigDict", "builtins.dict"))
 
     def of_class(self, node: ast.ClassDef, use: Use) -> None:
-        """Read `class Config:`, as pydantic had it at first."""
+        """Read `class Config:`, pydantic's original form."""
         if node.bases:
             raise NotCertainError("its class Config has a base class")
         for statement in node.body:
@@ -243,7 +243,7 @@ class _Settings:
                     raise NotCertainError("its class Config holds more than settings")
 
     def set(self, name: str, value: ast.expr, use: Use) -> None:
-        """Read one setting; what `**` unpacks is more of them."""
+        """Read one setting; `**` unpacks several."""
         if name == "**":
             self.read(value, use, 1)
             return
@@ -264,7 +264,7 @@ class _Settings:
             raise NotCertainError(f'it sets "{name}"')
 
     def _alias_makers(self, value: ast.expr, use: Use) -> tuple[Alias | None, Alias | None] | None:
-        """What makes the aliases that fields are written under and read from; None where that cannot be known."""
+        """The generators of the aliases under which fields are written and read; None if unknown."""
         if self.constraints.constant(value, use) is None:
             return None, None
         if not isinstance(value, ast.Call) or self.constraints.name_of(value.func, use) != "AliasGenerator":
@@ -286,7 +286,7 @@ def _base(expr: ast.expr) -> ast.expr:
 
 
 def _alias_generator(name: str) -> Alias | None:
-    """Return one of pydantic's own generators of aliases."""
+    """Return one of pydantic's own alias generators."""
     from pydantic import alias_generators  # noqa: PLC0415 - few projects use them, and pydantic takes a while to import
 
     return {

@@ -34,7 +34,7 @@ _NONE = frozenset[values.FunctionRef]()
 
 @dataclass(slots=True)
 class Options:
-    """What `Field(...)` says of a field.
+    """The options of a field's `Field(...)`.
 
     Attributes:
         written: The alias that it is written under.
@@ -66,7 +66,7 @@ class FieldReader:
     def read(
         self, definition: Definition, kind: str, variables: Variables, *, total: bool
     ) -> tuple[ModelField, Options] | None:
-        """Read what a class annotates, None if that is not a field.
+        """Read an annotation of a class, None if it is not a field.
 
         Args:
             definition: Where it is annotated.
@@ -98,7 +98,7 @@ class FieldReader:
         return ModelField(name, written, required, place=place_of_name(definition)), options
 
     def type(self, annotation: ast.expr, use: Use, variables: Variables) -> Type:
-        """Read a type; Any where it cannot be known."""
+        """Read a type; Any if unknown."""
         try:
             read = self.annotations.read(annotation, use, variables)
         except UnwritableError:
@@ -106,7 +106,7 @@ class FieldReader:
         return ANY if read == ClassType("builtins", "object") else read
 
     def _annotated(self, annotation: ast.expr, use: Use, variables: Variables, options: Options) -> Type:
-        """Read a type, and what `Field(...)` in its metadata says."""
+        """Read a type, and the `Field(...)` in its metadata."""
         evaluator = self.constraints.evaluator
         if not isinstance(annotation, ast.Subscript) or external(evaluator, annotation.value, use) != "Annotated":
             return self.type(annotation, use, variables)
@@ -122,7 +122,7 @@ class FieldReader:
         return self.constraints.annotated(self.type(inner, use, variables), rest, use)
 
     def _has_default(self, value: object, use: Use, options: Options) -> bool:
-        """Whether what is assigned to a field is a default; what `Field(...)` says beside goes to the options."""
+        """Whether the value assigned to a field is a default; other options of `Field(...)` are collected."""
         if value is None:
             return options.has_default is True
         if not isinstance(value, ast.Call):
@@ -139,7 +139,7 @@ class FieldReader:
         return True
 
     def _makes_value(self, func: ast.expr, use: Use, above: frozenset[values.FunctionRef] = _NONE) -> bool:
-        """Whether a function returns a value, and no field with options of its own."""
+        """Whether a function returns a value instead of a field with options."""
         evaluator = self.constraints.evaluator
         made = evaluator.value(func, use)
         match made:
@@ -196,7 +196,7 @@ class FieldReader:
                 pass
 
     def _is_none_given(self, given: Argument) -> bool:
-        """Whether a default says that there is none."""
+        """Whether a default means that there is none."""
         if isinstance(given.value, ast.Name | ast.Attribute):
             return external(self.constraints.evaluator, given.value, given.use) == "PydanticUndefined"
         return _is_dots(given.value)
@@ -219,7 +219,7 @@ class FieldReader:
 
 
 def with_keys(plain: ModelField, options: Options, config: Config, form: str) -> ModelField:
-    """Return a field with the keys that it travels under.
+    """Return a field with its keys in a payload.
 
     Args:
         plain: The field.

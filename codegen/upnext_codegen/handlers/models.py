@@ -46,7 +46,7 @@ _ABSTRACT = ("collections.abc.", "typing.")
 
 @dataclass(frozen=True, slots=True)
 class _Collected:
-    """The fields of a class and of those that it inherits from, while they are collected.
+    """The fields of a class and its bases, while they are collected.
 
     Attributes:
         kind: The kind of the class, as `ClassFacts` has it.
@@ -83,7 +83,7 @@ class Models:
         self._code = CodeReader(constraints)
 
     def facts(self, ref: values.ClassRef, kind: str) -> ModelFacts | Doubt | None:
-        """Return what a payload carries of a class, or why that cannot be known; None for a class of another kind.
+        """Return what a payload carries of a class, or why that is unknown; None for a class of another kind.
 
         Args:
             ref: The class.
@@ -103,7 +103,7 @@ class Models:
         return found._replace(file=module.file, place=place)
 
     def facts_of_call(self, definition: Definition, call: ast.Call, kind: str) -> ModelFacts | Doubt | None:
-        """Return what a payload carries of `TypedDict("Order", {"id": int})`; of what other calls make it is not known.
+        """Return what a payload carries of `TypedDict("Order", {"id": int})`; unknown for other calls.
 
         Args:
             definition: The name of the class.
@@ -153,7 +153,7 @@ class Models:
         return ModelFacts(form, tuple(sorted(fields)), found.config.extra)
 
     def _collect(self, ref: values.ClassRef, variables: Variables, found: _Collected) -> None:
-        """Add the fields of a class to those of what it inherits from.
+        """Add the fields of a class to those of its bases.
 
         Raises:
             NotCertainError: If something of them cannot be known.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def items_of_class(annotations: Annotations, ref: ClassRef, variables: Variables) -> tuple[TupleType, ...]:
-    """The tuple that `class Point(NamedTuple)` is; none for a class that only inherits from such a one."""
+    """The tuple behind `class Point(NamedTuple)`; none for a class that only inherits from one."""
     evaluator = annotations.evaluator
     own, _ = statement_of(ref)
     bases = [base.value if isinstance(base, ast.Subscript) else base for base in own.bases]
@@ -36,7 +36,7 @@ def items_of_class(annotations: Annotations, ref: ClassRef, variables: Variables
 
 
 def items_of_call(annotations: Annotations, call: ast.Call, use: Use) -> tuple[TupleType, ...]:
-    """The tuple that `NamedTuple(name, [(field, type), ...])` or `namedtuple(name, fields)` makes."""
+    """The tuple behind `NamedTuple(name, [(field, type), ...])` or `namedtuple(name, fields)`."""
     given = plain_arguments(call, use)[1:]
     fields = next((each.value for each in given if each.keyword in {"", "fields", "field_names"}), None)
     match fields:

@@ -25,7 +25,7 @@ def bad_cron(place: Place, expression: str, reason: str, rule: str, *, typed: bo
 
 
 def no_schedule(place: Place, *, both: bool) -> Finding:
-    """A `.cron` that is given no schedule, or two (UPN201)."""
+    """A `.cron` with no schedule, or two (UPN201)."""
     given = "both a cron expression and every=" if both else "neither a cron expression nor every="
     return Finding.of("UPN201", f".cron is given {given}", place, "give one of them", typed=True)
 
@@ -38,17 +38,17 @@ def no_named_field(place: Place, option: str, handler: str, fields: Sequence[str
 
 
 def no_exceptions(place: Place, option: str, value: str) -> Finding:
-    """A handler option that takes exception classes, and is given something else (UPN201)."""
+    """A handler option that takes exception classes, with something else as its value (UPN201)."""
     way_out = f"{option} must be an exception class, or a tuple of them"
     return Finding.of("UPN201", f"{option}={value} is not an exception class", place, way_out, typed=True)
 
 
 def unknown_option(place: Place, option: str, function: str, known: tuple[str, ...], near: str | None) -> Finding:
-    """An option of a handler or task that does not exist (UPN201)."""
+    """An unknown option of a handler or task (UPN201)."""
     way_out = f"did you mean {near}?" if near else f"the options are {', '.join(known)}"
     return Finding.of("UPN201", f'"{option}" is not an option of {function}', place, way_out, typed=True)
 
 
 def unusable_option(place: Place, option: str, value: str, rule: str, *, typed: bool = False) -> Finding:
-    """An option that is not a number, and cannot be used (UPN201)."""
+    """An option with a value that is not a number (UPN201)."""
     return Finding.of("UPN201", f"{option}={value} cannot be used", place, f"{option} must be {rule}", typed=typed)

@@ -22,12 +22,12 @@ _NOT_FINITE = {"math.inf": math.inf, "math.nan": math.nan}
 
 
 def shown(value: object) -> str:
-    """Show what an option is, for messages."""
+    """Return the value of an option as text, for messages."""
     return messages.shown(value) if isinstance(value, str) else messages.shown(repr(value))[1:-1]
 
 
 def constant(evaluator: Evaluator, expr: Derived, use: Use) -> object:
-    """Return what an option is: a constant or a `timedelta`, or `values.Unknown` where it cannot be known."""
+    """Return the value of an option: a constant or a `timedelta`, or `values.Unknown`."""
     if isinstance(expr, ast.UnaryOp) and isinstance(expr.op, ast.USub):
         inner = constant(evaluator, expr.operand, use)
         return -inner if isinstance(inner, int | float) else values.UNKNOWN
@@ -44,7 +44,7 @@ def constant(evaluator: Evaluator, expr: Derived, use: Use) -> object:
 
 
 def _held(evaluator: Evaluator, expr: ast.expr, use: Use) -> object:
-    """A constant of the project that holds a call: `FOREVER = float("inf")`."""
+    """A constant of the project bound to a call: `FOREVER = float("inf")`."""
     found = definitions(evaluator, expr, use)
     if len(found) == 1 and isinstance(found[0], Definition):
         binding = found[0].binding

@@ -48,7 +48,7 @@ _RULES = {
 def read_options(
     evaluator: Evaluator, call: ast.Call, use: Use, function: str = ".on", more: tuple[str, ...] = ()
 ) -> tuple[tuple[tuple[str, float], ...], list[Finding]]:
-    """Read the options of a handler or task: those known statically, and what is wrong with them.
+    """Read the options of a handler or task: those known statically, and their faults.
 
     Args:
         evaluator: Knows the values of names.
@@ -96,7 +96,7 @@ def read_options(
 
 
 def _check_shape(evaluator: Evaluator, given: Argument, place: Place) -> list[Finding]:
-    """Return what is wrong with an option that may be a tuple."""
+    """Return the fault of an option that may be a tuple."""
     if given.keyword == _UNIQUE:
         shown, names = _unique(evaluator, given.value, given.use)
         return [option_messages.bad_option(place, _UNIQUE, shown, _RULES[_UNIQUE], typed=True)] if names is None else []
@@ -107,7 +107,7 @@ def _check_shape(evaluator: Evaluator, given: Argument, place: Place) -> list[Fi
 def check_named_fields(
     evaluator: Evaluator, call: ast.Call, use: Use, handler: str, fields: Sequence[str]
 ) -> list[Finding]:
-    """Return what is wrong with options that name fields: there is none of that name, or no limit for it."""
+    """Return the faults of options that name fields: an unknown field, or no limit for it."""
     given = {each.keyword: each for each in evaluator.arguments(call, use)}
     findings = _check_by(evaluator, given, use, handler, fields)
     if _UNIQUE in given:
@@ -142,7 +142,7 @@ def _check_by(
 
 
 def _no_exceptions(evaluator: Evaluator, expr: Derived, use: Use) -> str:
-    """What is given in place of exception classes, "" where it may be some: None and what cannot be known."""
+    """A value in place of exception classes, "" if it may be valid: None, or unknown."""
     found = evaluator.value(expr, use)
     if isinstance(found, values.ContainerValue):
         if not isinstance(found.node, ast.Tuple):
@@ -164,19 +164,19 @@ def _no_class(evaluator: Evaluator, expr: Derived, use: Use) -> str:
 
 
 def _is_exception(evaluator: Evaluator, call: ast.Call, use: Use) -> bool:
-    """Whether a call makes an exception: an object, and no class of them."""
+    """Whether a call creates an exception object instead of a class."""
     made_of = evaluator.value(call.func, use)
     return isinstance(made_of, ExternalName) and _builtin_class(made_of.name, exceptions=True)
 
 
 def _builtin_class(name: str, *, exceptions: bool) -> bool:
-    """Whether a full name is that of a built-in class of exceptions, or of another built-in class."""
+    """Whether a full name is that of a built-in exception class, or of another built-in class."""
     found = getattr(builtins, name.removeprefix(_BUILTINS), None) if name.startswith(_BUILTINS) else None
     return isinstance(found, type) and issubclass(found, BaseException) == exceptions
 
 
 def _unique(evaluator: Evaluator, expr: Derived, use: Use) -> tuple[str, tuple[str, ...] | None]:
-    """How `unique` is written, and which fields it names, as far as they are known; None if it cannot be used."""
+    """The text of `unique`, and the fields it names, as far as they are known; None if it is invalid."""
     found = evaluator.value(expr, use)
     if isinstance(found, values.ContainerValue):
         if not isinstance(found.node, ast.Tuple):
@@ -196,7 +196,7 @@ def _is_field_name(value: object) -> bool:
 
 
 def _limits(option: str, value: object) -> bool:
-    """Whether a limit is one that the runtime takes."""
+    """Whether the runtime accepts a limit."""
     if value is None:
         return True
     if option == "by":

@@ -34,7 +34,7 @@ _MANAGERS = frozenset({"contextlib.contextmanager", "contextlib.asynccontextmana
 
 @dataclass(slots=True)
 class Providers:
-    """Checks what provides parameters.
+    """Checks the providers of parameters.
 
     Attributes:
         annotations: Reads annotations.
@@ -47,7 +47,7 @@ class Providers:
     def check(
         self, annotation: ast.expr | None, use: Use, above: tuple[values.FunctionRef, ...] = ()
     ) -> Iterator[Finding]:
-        """Report what provides a parameter, as its annotation says, and cannot be called, or needs itself.
+        """Report a provider in an annotation that cannot be called, or depends on itself.
 
         Args:
             annotation: The parameter's annotation.
@@ -100,7 +100,7 @@ class Providers:
 
 
 def is_context_type(written: Type, classes: Classes) -> bool:
-    """Whether a type is `upnext.Context`, or a class below it, or None besides."""
+    """Whether a type is `upnext.Context`, a subclass, or one of them optionally."""
     sides = written.members if isinstance(written, UnionType) else (written,)
     sides = tuple(side for side in sides if side != NONE)
     return len(sides) == 1 and is_context(sides[0], classes.known)

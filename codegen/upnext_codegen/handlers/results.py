@@ -8,7 +8,7 @@ _SCALARS = frozenset({"str", "int", "float", "bool", "None"})
 
 
 def as_plain_json(returned: Type) -> Type:
-    """Return the type of what `receipt.results()` holds of a handler that returns this.
+    """Return the type in `receipt.results()` for a handler with this return type.
 
     Text, numbers, booleans and None come back as they were, lists and dicts of them too, and tuples as lists. What is
     written as some JSON that its type alone does not tell (a model, a date, an enum) is `ANY`.

@@ -17,7 +17,7 @@ _KEEPING = frozenset(
 
 
 def gives_back(node: FunctionNode, *, is_made: bool) -> bool:
-    """Return whether a decorator certainly gives back the class that it is given, and does nothing to how it travels.
+    """Return whether a decorator certainly returns the class unchanged, without affecting how it travels.
 
     Args:
         node: The decorator.
@@ -36,7 +36,7 @@ def gives_back(node: FunctionNode, *, is_made: bool) -> bool:
 
 
 def returned_function(node: FunctionNode) -> FunctionNode | None:
-    """The function in another one that it certainly returns, as it is defined there; None for any other."""
+    """The inner function that a function certainly returns unchanged; None for any other."""
     defined = {each.name: each for each in node.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)}
     returns = _returns(node)
     names = {each.id if isinstance(each, ast.Name) else "" for each in returns}
@@ -48,7 +48,7 @@ def returned_function(node: FunctionNode) -> FunctionNode | None:
 
 
 def _returns(node: FunctionNode) -> list[ast.expr | None]:
-    """What a function returns."""
+    """The return values of a function."""
     found: list[ast.expr | None] = []
     waiting: list[ast.AST] = [*node.body]
     while waiting:
@@ -61,7 +61,7 @@ def _returns(node: FunctionNode) -> list[ast.expr | None]:
 
 
 def _leaves_alone(node: ast.AST, name: str) -> bool:
-    """Whether code uses a class only in ways that make nothing else of it."""
+    """Whether code uses a class only in ways that do not change it."""
     match node:
         case ast.Name(found):
             return found != name

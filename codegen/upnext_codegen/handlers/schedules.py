@@ -31,7 +31,7 @@ _FIELDS = "five fields, minute hour day month weekday, such as '0 3 * * *'"
 
 
 def check_schedule(evaluator: Evaluator, call: ast.Call, use: Use) -> Iterator[Finding]:
-    """Report what is wrong with the arguments of `.cron` that say when a task runs, as far as they are known."""
+    """Report faults in the arguments of `.cron` that say when a task runs, as far as they are known."""
     arguments = [each for each in evaluator.arguments(call, use) if not _is_left_out(evaluator, each)]
     given = {each.keyword: each for each in reversed(arguments)}
     expression, every = given.get(""), given.get("every")
@@ -77,7 +77,7 @@ def _expression(evaluator: Evaluator, given: Argument) -> Iterator[Finding]:
 
 
 def _is_left_out(evaluator: Evaluator, given: Argument) -> bool:
-    """Whether an argument is None, which counts as none to the runtime."""
+    """Whether an argument is None, which counts as omitted at run time."""
     return given.keyword != "catch_up" and constant(evaluator, given.value, given.use) is None
 
 
@@ -92,7 +92,7 @@ def _is_function(value: values.Value) -> bool:
 
 
 def _why_not(expression: str) -> str:
-    """What is wrong with a cron expression, "" if nothing is, or if cronsim is not installed."""
+    """The fault of a cron expression, "" if there is none, or if cronsim is not installed."""
     try:
         from cronsim import CronSim  # noqa: PLC0415  # few projects have schedules
     except ImportError:
@@ -110,7 +110,7 @@ def _is_interval(value: object) -> bool:
 
 
 def _unknown_zone(evaluator: Evaluator, given: Argument, value: object) -> object | None:
-    """The time zone that is given, None if it may be one."""
+    """The unknown time zone in the arguments, None if it may be valid."""
     match given.value:
         case ast.Call(func, [key], []) if evaluator.value(func, given.use) == ExternalName("zoneinfo.ZoneInfo"):
             value = constant(evaluator, key, given.use)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def sends_of(evaluator: Evaluator, standings: Standings, func: values.Value, site: CallSite) -> Iterator[Send]:
-    """Yield what a call of `func` sends, and what it is given that sends."""
+    """Yield what a call of `func` sends, and its arguments that can send."""
     call, use, function = site
     match func:
         case values.Method(owner, attr) if attr in SENDS | SUBMITS:
@@ -43,7 +43,7 @@ def sends_of(evaluator: Evaluator, standings: Standings, func: values.Value, sit
 
 
 def _standing(sent: Send, evaluator: Evaluator, standings: Standings, site: CallSite) -> Send:
-    """Add how the call stands in its function."""
+    """Add the position of the call in its function."""
     node = site.use.scope.module.tree if site.function is None else getattr(site.function.binding, "node")  # noqa: B009
     found = standings.of(node, site.call)
     lost = "" if sent.method.endswith("_sync") else found.lost
@@ -53,7 +53,7 @@ def _standing(sent: Send, evaluator: Evaluator, standings: Standings, site: Call
 
 
 def _options(evaluator: Evaluator, func: ast.expr, use: Use) -> tuple[str, ...]:
-    """The names in `options(...)` in front of a send, `IN_TRANSACTION` for `within(...)`, "*" for what is unknown."""
+    """The names in `options(...)` before a send, `IN_TRANSACTION` for `within(...)`, "*" for unknown ones."""
     match func:
         case ast.Attribute(ast.Call(ast.Attribute(_, "within") as before, [_], [])):
             return (IN_TRANSACTION, *_options(evaluator, before, use))
@@ -71,7 +71,7 @@ def _options(evaluator: Evaluator, func: ast.expr, use: Use) -> tuple[str, ...]:
 
 
 def _given(evaluator: Evaluator, given: Argument, use: Use, function: Definition | None) -> Iterator[Send]:
-    """A bound `send` that is given to a call, which can call it with any fields."""
+    """A bound `send` passed to a call, which may call it with any fields."""
     if isinstance(given.value, ast.Call) or not evaluator.may_be_ours(use.scope, given.value):
         return
     match evaluator.value(given.value, use):
@@ -114,7 +114,7 @@ def _fields(given: tuple[Argument, ...]) -> tuple[tuple[str, ...], bool]:
 
 
 def _around(function: Definition | None) -> tuple[str, Place | None]:
-    """The dotted name of the function around a call, and where it is defined; "" and None outside of any."""
+    """The dotted name of the function around a call, and its place; "" and None outside functions."""
     if function is None:
         return "", None
     names = [function.name]

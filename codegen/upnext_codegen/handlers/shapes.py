@@ -11,7 +11,7 @@ _ON = re.compile(r"\.\s*on\b")
 
 
 def attaches(call: ast.Call) -> bool:
-    """Whether a call of something unresolved is exactly what attaches a function to an event."""
+    """Whether an unresolved call has exactly the form that attaches a function to an event."""
     func = call.func
     if isinstance(func, ast.Call):
         return makes_decorator(func)
@@ -22,7 +22,7 @@ def attaches(call: ast.Call) -> bool:
 
 
 def makes_decorator(expr: ast.expr) -> bool:
-    """Whether something unresolved is exactly `event.on`, or `event.on` with options."""
+    """Whether something unresolved has exactly the form of `event.on`, or of `event.on` with options."""
     if isinstance(expr, ast.Call):
         inner = expr.func
         return not expr.args and _only_options(expr) and not isinstance(inner, ast.Call) and makes_decorator(inner)
@@ -30,7 +30,7 @@ def makes_decorator(expr: ast.expr) -> bool:
 
 
 def attaches_in_text(call: ast.Call, text: str | None) -> bool:
-    """Whether a call is given a text that calls `.on`: this one, if it is known, or one that holds such a part."""
+    """Whether a call receives a text that calls `.on`, or one that contains such a part."""
     parts = [each.value for one in call.args[:1] for each in ast.walk(one) if isinstance(each, ast.Constant)]
     return any(isinstance(each, str) and _ON.search(each) for each in (text, *parts))
 

@@ -49,7 +49,7 @@ OBJECT = ClassType("builtins", "object")
 
 @dataclass(slots=True)
 class Signature:
-    """What a handler takes.
+    """The parameters of a handler.
 
     Attributes:
         parameters: Its fields.
@@ -68,7 +68,7 @@ class Signature:
 
 @dataclass(slots=True)
 class Signatures:
-    """Reads signatures, each function once.
+    """Reads signatures, each once.
 
     Attributes:
         annotations: Reads annotations.
@@ -97,7 +97,7 @@ class Signatures:
         return signature
 
     def _seen(self, signature: Signature, ref: FunctionRef) -> tuple[FunctionRef, list[Formal]]:
-        """The function that the runtime sees below decorators, and those of its parameters that they do not pass."""
+        """The function that the runtime sees below decorators, and its parameters that they do not pass."""
         function = function_node(ref)
         if not function.decorator_list:
             return ref, formals_of(function)
@@ -201,7 +201,7 @@ class Signatures:
         return written
 
     def _check(self, signature: Signature, written: Type, place: Place, read_closely: Callable[[], Type]) -> None:
-        """Report a type that cannot travel, unless what `Annotated` says beside it may have made another of it."""
+        """Report a type that cannot travel, unless metadata in `Annotated` may have converted it."""
         self.classes.learn(written)
         if unsendable(written, self.classes.known) is None:
             return
@@ -218,13 +218,13 @@ class Signatures:
         return Annotations(evaluator, Constraints(evaluator))
 
     def _key_type(self, unpacked: ast.expr, use: Use, name: str | None) -> Type:
-        """The type of a key of a TypedDict, or of its further keys for None, read closely."""
+        """The type of a key of a TypedDict, or of its extra items for None, read closely."""
         items = items_of(self._closely(), unpacked, use)
         found = items.further if name is None else items.keys[name]
         return ANY if found is None else found.type
 
     def _unpacked(self, formal: Formal, use: Use) -> ast.expr | None:
-        """What stands in `Unpack[...]`, or behind the star of `**f: *TD`, None for any other annotation."""
+        """The content of `Unpack[...]`, or of the star in `**f: *TD`, None for any other annotation."""
         expr = None if formal.annotation is None else unquoted(formal.annotation)
         unpacks = isinstance(expr, ast.Subscript) and external(self.annotations.evaluator, expr.value, use) == "Unpack"
         return expr.slice if unpacks and isinstance(expr, ast.Subscript) else None
@@ -255,7 +255,7 @@ class Signatures:
 
 
 def _clashing_former_names(function: str, parameters: list[Parameter]) -> Iterator[Finding]:
-    """Report earlier names of fields that other fields have, or had."""
+    """Report former names of fields that other fields have or had."""
     owners = {each.name: each.name for each in parameters}
     for each in parameters:
         for name in each.formerly:

@@ -55,13 +55,13 @@ class DecoratorSite(NamedTuple):
 
 
 class ClassSite(NamedTuple):
-    """A class whose bases or metaclass may do something with what it has."""
+    """A class whose bases or metaclass may use its attributes."""
 
     target: Definition
 
 
 class OperatorSite(NamedTuple):
-    """An operator, item or attribute, for which Python calls a method of an object.
+    """An operator, item or attribute for which Python calls a method of an object.
 
     Attributes:
         node: All of it.
@@ -79,7 +79,7 @@ class OperatorSite(NamedTuple):
 
 
 def sites_of(module: SourceModule, exports: Exports) -> Iterator[CallSite | DecoratorSite | ClassSite | OperatorSite]:
-    """Yield the calls, decorators and classes of a file, those inside functions and classes after those around."""
+    """Yield the calls, decorators and classes of a file, those inside functions and classes after those around them."""
     waiting: list[tuple[Scope, Definition | None]] = [(module.scope, None)]
     while waiting:
         scope, function = waiting.pop(0)
@@ -118,7 +118,7 @@ def _decorators(
 
 
 def _assignments(scope: Scope, names: Names) -> Iterator[OperatorSite]:
-    """Yield the attributes and items that a scope assigns something of upnext to."""
+    """Yield the attributes and items to which a scope assigns something of upnext."""
     for target, bound in scope.attributes:
         value = bound.binding.value if isinstance(bound.binding, Assignment) else None
         if isinstance(value, ast.expr) and names.between(*bound.span) and mentions(value, names):
@@ -147,7 +147,7 @@ def _operators(expression: Expression, scope: Scope, names: Names) -> Iterator[O
 
 
 def _is_made_by_others(node: ast.ClassDef) -> bool:
-    """Whether code of another class runs when a class is made."""
+    """Whether code of another class runs when a class is created."""
     return bool(node.bases or node.keywords)
 
 

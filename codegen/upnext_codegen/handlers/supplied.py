@@ -37,7 +37,7 @@ _T = TypeVar("_T")
 
 
 class Supplied(NamedTuple):
-    """What the decorators below the attaching one do.
+    """The effect of the decorators below the attaching one.
 
     Attributes:
         passed: For each of them, the innermost first: how many positional arguments it passes, and how many it asks
@@ -59,7 +59,7 @@ class Supplied(NamedTuple):
 
 
 def supplied_by_decorators(evaluator: Evaluator, function: values.FunctionRef) -> Supplied:
-    """Read what the decorators of a function do to what it takes."""
+    """Read how the decorators of a function change its parameters."""
     definition = function.definition
     passed: list[tuple[int, int]] = []
     object_of, restated_by, seen_through = "", "", True
@@ -91,7 +91,7 @@ def supplied_by_decorators(evaluator: Evaluator, function: values.FunctionRef) -
 
 
 def _demands(evaluator: Evaluator, function: values.FunctionRef, decorators: list[ast.expr]) -> Demands:
-    """What is relied on of those who call a function below some decorators."""
+    """What callers of a function below some decorators have to provide."""
     definition = function.definition
     demands = demands_of(formals_of(function_node(function)))
     for decorator in reversed(decorators):
@@ -110,7 +110,7 @@ def _demands(evaluator: Evaluator, function: values.FunctionRef, decorators: lis
 
 
 def left_of(given: list[_T], positional: list[_T], supplied: Supplied) -> tuple[list[_T], int]:
-    """Return the parameters that callers fill, and how many positional arguments they have to give beside these.
+    """Return the parameters that callers fill, and how many further positional arguments they have to pass.
 
     Args:
         given: All parameters.
@@ -127,7 +127,7 @@ def left_of(given: list[_T], positional: list[_T], supplied: Supplied) -> tuple[
 
 
 def _step(evaluator: Evaluator, decorator: values.FunctionRef, *, is_made: bool) -> tuple[int, int] | None:
-    """Read the annotations of a decorator, or of what makes one."""
+    """Read the annotations of a decorator, or of what creates one."""
     node, use = function_node(decorator), Use(decorator.definition.scope)
     taken, made = next((each.annotation for each in (*node.args.posonlyargs, *node.args.args)), None), node.returns
     if is_made:
@@ -142,7 +142,7 @@ def _step(evaluator: Evaluator, decorator: values.FunctionRef, *, is_made: bool)
 
 
 def _positions(evaluator: Evaluator, annotation: ast.expr | None, use: Use) -> tuple[int, str] | None:
-    """Return how many positional arguments a `Callable` takes before those of a `ParamSpec`, and the name of that."""
+    """Return how many positional arguments a `Callable` takes before those of a `ParamSpec`, and its name."""
     found = _callable(evaluator, annotation, use)
     taken = None if found is None else unquoted(found[0])
     if isinstance(taken, ast.Name):
@@ -157,7 +157,7 @@ def _positions(evaluator: Evaluator, annotation: ast.expr | None, use: Use) -> t
 
 
 def _callable(evaluator: Evaluator, annotation: ast.expr | None, use: Use) -> tuple[ast.expr, ast.expr] | None:
-    """Read `Callable[x, y]`, also through a plain alias of it."""
+    """Read `Callable[x, y]`, also through a plain alias."""
     expr = None if annotation is None else unquoted(annotation)
     if isinstance(expr, ast.Name | ast.Attribute):
         aliased = next(iter(definitions(evaluator, expr, use)), None)
@@ -172,7 +172,7 @@ def _callable(evaluator: Evaluator, annotation: ast.expr | None, use: Use) -> tu
 
 
 def _makes_objects(evaluator: Evaluator, cls: values.ClassRef) -> bool:
-    """Whether a call of a class certainly makes an object that is neither a function nor bound like one."""
+    """Whether a call of a class certainly creates an object that is neither a function nor bound like one."""
     odd = any(evaluator.class_attribute(cls, name) != values.NOT_OURS for name in ("__new__", "__get__"))
     return not odd and not class_node(cls).keywords and evaluator.attached_by(cls) is None
 
@@ -187,7 +187,7 @@ def _makes_partials(evaluator: Evaluator, decorator: values.FunctionRef) -> bool
 
 
 def _restates(node: FunctionNode) -> bool:
-    """Whether a decorator sets the signature of what it returns, or takes away what that wraps."""
+    """Whether a decorator sets the signature of its result, or removes the reference to what it wraps."""
     return any(
         isinstance(each, ast.Attribute)
         and (each.attr, type(each.ctx)) in {("__signature__", ast.Store), ("__wrapped__", ast.Del)}

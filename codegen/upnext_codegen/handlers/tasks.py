@@ -40,7 +40,7 @@ def take_task(
     options: _Options | None,
     reached: Callable[[values.FunctionRef], tuple[Reached, ...]],
 ) -> None:
-    """Note a task, and report what is wrong with it.
+    """Record a task, and report its faults.
 
     Args:
         evaluator: Knows the values of names.
@@ -84,7 +84,7 @@ def _is_cron(evaluator: Evaluator, call: ast.Call, use: Use) -> bool:
 
 
 def _refused_parameters(target: values.FunctionRef, signature: Signature) -> Iterator[Finding]:
-    """Report parameters that no payload fills, or that the runtime cannot check; type checkers know the rest."""
+    """Report parameters that no payload fills, or that the runtime cannot check; type checkers report the rest."""
     use = Use(target.definition.scope)
     for formal in formals_of(function_node(target)):
         if formal.kind in {"positional", "args"}:

@@ -26,7 +26,7 @@ _NOTHING = frozenset({"Never", "NoReturn"})
 
 
 class Key(NamedTuple):
-    """A key of a TypedDict, and its former names; it is Any, and `fault` says why, where its type cannot be written."""
+    """A key of a TypedDict, and its former names; if its type cannot be written, it is Any, and `fault` says why."""
 
     name: str
     type: Type
@@ -36,7 +36,7 @@ class Key(NamedTuple):
 
 
 class Items(NamedTuple):
-    """What a TypedDict holds.
+    """The items of a TypedDict.
 
     Attributes:
         keys: Its keys and those that it inherits.
@@ -48,7 +48,7 @@ class Items(NamedTuple):
 
 
 def items_of(annotations: Annotations, expr: ast.expr, use: Use, depth: int = 0) -> Items:
-    """Return the keys of a TypedDict and of those it inherits from, and what further ones may be.
+    """Return the keys of a TypedDict and its bases, and its possible extra items.
 
     Raises:
         UnwritableError: It is not a TypedDict of the project, or its keys cannot be known.
@@ -68,13 +68,13 @@ def items_of(annotations: Annotations, expr: ast.expr, use: Use, depth: int = 0)
 
 
 def is_of_typing(evaluator: Evaluator, expr: ast.expr, use: Use) -> bool:
-    """Whether an expression is `typing.TypedDict` in each arm of every condition that it depends on."""
+    """Whether an expression is `typing.TypedDict` in each branch of every condition around it."""
     found = definitions(evaluator, expr, use)
     return bool(found) and all(isinstance(each, ExternalName) and each.name == "typing.TypedDict" for each in found)
 
 
 def is_from_typing(evaluator: Evaluator, ref: values.ClassRef) -> bool:
-    """Whether a class is, or inherits from, a TypedDict that is certainly of `typing` itself."""
+    """Whether a class is, or inherits from, a TypedDict that certainly comes from `typing` itself."""
     for cls in evaluator.ancestors(ref):
         if isinstance(cls, values.ClassRef):
             own, use = statement_of(cls)
@@ -85,7 +85,7 @@ def is_from_typing(evaluator: Evaluator, ref: values.ClassRef) -> bool:
 
 
 def _alias(definition: Definition) -> ast.expr | None:
-    """What stands behind `Order = Line[int]`, `Order: TypeAlias = "Line"` and `type Order = Line`."""
+    """The value behind `Order = Line[int]`, `Order: TypeAlias = "Line"` and `type Order = Line`."""
     value = definition.binding.value if isinstance(definition.binding, Assignment) else None
     return value if isinstance(value, ast.Name | ast.Attribute | ast.Subscript | ast.Constant) else None
 
@@ -162,7 +162,7 @@ def _call_items(annotations: Annotations, definition: Definition, call: ast.Call
 def _further(
     annotations: Annotations, keywords: list[ast.keyword], use: Use, variables: Variables, inherited: Key | None
 ) -> Key | None:
-    """What `extra_items=` and `closed=` say of further keys, or what is inherited where they say nothing."""
+    """The extra items by `extra_items=` and `closed=`, or inherited if they are not given."""
     for each in keywords:
         if each.arg == "closed" and isinstance(each.value, ast.Constant) and each.value.value is True:
             return None

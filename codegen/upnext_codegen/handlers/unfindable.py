@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def unfindable(target: values.FunctionRef) -> str:
-    """Why the runtime cannot find a function by module and name, "" where it can."""
+    """Why the runtime cannot find a function by module and name, "" if it can."""
     scope = target.definition.scope
     if scope.kind == "function":
         return "it is defined inside a function"
@@ -25,7 +25,7 @@ def unfindable(target: values.FunctionRef) -> str:
 
 
 def reason_of(expr: ast.expr) -> str:
-    """Why the runtime cannot find what is attached in place of a function."""
+    """Why the runtime cannot find something attached in place of a function."""
     match expr:
         case ast.Lambda():
             return "it is a lambda"

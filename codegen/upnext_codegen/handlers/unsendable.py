@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def unsendable(
     written: Type, known: Mapping[str, ClassFacts], above: frozenset[ClassType] = frozenset()
 ) -> tuple[ClassType, str] | None:
-    """Find a class in a type that cannot travel as JSON, and why it cannot.
+    """Find a class in a type that cannot travel as JSON, and the reason.
 
     Args:
         written: The type.

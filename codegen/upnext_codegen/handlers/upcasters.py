@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def take_upcaster(signatures: Signatures, found: Found, event: values.EventValue, target: values.Value) -> None:
-    """Take in a function that is to be an upcaster, and what is wrong with it."""
+    """Process a function passed to `event.upcast`, and its faults."""
     if event.name is not None and isinstance(target, values.FunctionRef):
         upcaster, findings = _read(signatures, event.name, target)
         found.findings += findings
@@ -31,7 +31,7 @@ def take_upcaster(signatures: Signatures, found: Found, event: values.EventValue
 
 
 def _read(signatures: Signatures, event: str, ref: values.FunctionRef) -> tuple[Upcaster | None, list[Finding]]:
-    """Read an upcaster, None if it cannot be one."""
+    """Read an upcaster, None if it is invalid."""
     node, place, name = function_node(ref), place_of_name(ref.definition), ref.definition.name
     formals = formals_of(node)
     use = Use(ref.definition.scope)
@@ -51,7 +51,7 @@ def _read(signatures: Signatures, event: str, ref: values.FunctionRef) -> tuple[
 
 
 def _fields(signatures: Signatures, annotation: ast.expr | None, use: Use) -> tuple[Field, ...] | None:
-    """Return the keys of a TypedDict, None where it is something else."""
+    """Return the keys of a TypedDict, None if it is something else."""
     if annotation is None:
         return None
     try:

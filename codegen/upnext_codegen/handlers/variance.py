@@ -41,7 +41,7 @@ _TRANSPARENT = frozenset({"Annotated", "Final", "NotRequired", "Optional", "Read
 
 @dataclass(frozen=True, slots=True)
 class Variances:
-    """Works variances out.
+    """Determines variances.
 
     Attributes:
         evaluator: Knows the values of names.
@@ -116,7 +116,7 @@ class Variances:
         return found
 
     def _signs(self, expr: ast.expr | None, name: str, use: Use) -> set[int]:
-        """Return how a parameter is used in a type: 1 where it comes out, -1 where it goes in, both in doubt."""
+        """Return how a parameter is used in a type: 1 as output, -1 as input, both if in doubt."""
         expr = None if expr is None else unquoted(expr)
         if expr is None or name not in names_in(expr):
             return set()
@@ -150,7 +150,7 @@ class Variances:
 
 
 def _variances(name: str, count: int) -> list[str]:
-    """The variances of a class outside the project, by its full name."""
+    """The variances of an external class, by its full name."""
     if name.rpartition(".")[2] in _TRANSPARENT or canonical(name) == ("builtins", "tuple"):
         return ["covariant"] * count
     known = STANDARD.get(":".join(canonical(name)))

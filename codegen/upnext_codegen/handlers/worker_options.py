@@ -33,7 +33,7 @@ _RULES = {
 
 
 def check_worker_options(evaluator: Evaluator, cls: values.Value, call: ast.Call, use: Use) -> Iterator[Finding]:
-    """Report options of a worker that do not exist or are out of range, unless a class of the project takes them."""
+    """Report unknown or out-of-range options of a worker, unless a class of the project takes them."""
     if _has_own_options(evaluator, cls):
         return
     for each in evaluator.arguments(call, use):
@@ -56,7 +56,7 @@ def check_worker_options(evaluator: Evaluator, cls: values.Value, call: ast.Call
 
 
 def _has_own_options(evaluator: Evaluator, cls: values.Value) -> bool:
-    """Whether a class of the project says itself what its workers are given."""
+    """Whether a class of the project defines its own options."""
     own = [each for each in evaluator.ancestors(cls) if isinstance(each, values.ClassRef)]
     made_by = {function.name for each in own for function in evaluator.body_of(each).functions}
     return bool(made_by & {"__init__", "__new__"}) or any(class_node(each).keywords for each in own)

@@ -14,7 +14,7 @@ _NAME = "Worker"
 
 
 def hands_workers(module: SourceModule) -> bool:
-    """Whether the name `Worker` stands anywhere but in calls, and in imports that give it no other name.
+    """Whether the name `Worker` occurs anywhere but in calls, and in imports that do not rename it.
 
     Those may be from upnext, from the module that the catalog is written as, or from one that passes it on.
     """

@@ -17,7 +17,7 @@ _OURS = values.Method | values.Attachment | values.TaskDecorator
 
 
 def is_wrapped(evaluator: Evaluator, function: values.FunctionRef, harmless: frozenset[str] = frozenset()) -> bool:
-    """Whether a function has a decorator that is neither of upnext nor `staticmethod`.
+    """Whether a function has a decorator other than upnext's and `staticmethod`.
 
     Args:
         evaluator: Knows the values of names.
@@ -28,7 +28,7 @@ def is_wrapped(evaluator: Evaluator, function: values.FunctionRef, harmless: fro
 
 
 def own_decorators(evaluator: Evaluator, function: values.FunctionRef) -> list[ast.expr]:
-    """The decorators that upnext does not see the function without, the outermost first: those below upnext's own."""
+    """The decorators that upnext sees the function through, the outermost first: those below upnext's own."""
     every = function_node(function).decorator_list
     plain = [_is_plain(evaluator, function, each) and not _is_static(each) for each in every]
     below = len(plain) - plain[::-1].index(True) if True in plain else 0

@@ -35,7 +35,7 @@ def import_roots(folder: Path, document: Document | None = None) -> tuple[Path, 
 
 
 def renamed_packages(folder: Path, document: Document | None = None) -> dict[str, str]:
-    """Return the packages of a distribution that are imported by another name than their folder has.
+    """Return the packages of a distribution that are imported under another name than their folder's.
 
     Args:
         folder: Where its pyproject.toml is.
@@ -51,7 +51,7 @@ def renamed_packages(folder: Path, document: Document | None = None) -> dict[str
 
 
 def is_source_root(folder: Path) -> bool:
-    """Whether a folder holds Python modules, at any depth that counts, and is not a package itself."""
+    """Whether a folder contains Python modules, at any relevant depth, and is not a package itself."""
     if not is_folder(folder) or exists(folder / "__init__.py"):
         return False
     for _, folders, files in os.walk(folder):
@@ -62,7 +62,7 @@ def is_source_root(folder: Path) -> bool:
 
 
 def _in_pyproject(document: Document) -> Iterator[str]:
-    """Yield the folders that the tables of build back ends name; the user has written those of one of them."""
+    """Yield the folders named in the tables of build back ends, one of which the user has written."""
     setuptools = table(document, "tool", "setuptools")
     yield from strings(table(setuptools, "package-dir").get(""))
     yield from strings(table(setuptools, "packages", "find").get("where"))
@@ -76,7 +76,7 @@ def _in_pyproject(document: Document) -> Iterator[str]:
 
 
 def _named_in_pyproject(document: Document) -> Iterator[tuple[str, str]]:
-    """Yield the folders that the tables of build back ends give the name of a package, each with the path of that."""
+    """Yield the folders that build back ends map to packages, each with the package's path."""
     for name, source in table(document, "tool", "setuptools", "package-dir").items():
         if name and isinstance(source, str):
             yield source, name.replace(".", "/")
@@ -94,7 +94,7 @@ def _in_hatch(build: Document) -> Iterator[str]:
 
 
 def _of_packages(value: object) -> Iterator[str]:
-    """Yield what stands around packages that are named by their paths: `python/shop` is imported as `shop`."""
+    """Yield the parents of packages that are named by path: `python/shop` is imported as `shop`."""
     yield from (str(PurePosixPath(each).parent) for each in strings(value))
 
 
@@ -133,7 +133,7 @@ def _package_dirs(parser: ConfigParser) -> Iterator[tuple[str, str]]:
 
 
 def _normal(path: str) -> str | None:
-    """Return a relative path without dots, "" for the folder itself, None for what leads out of it or says nothing."""
+    """Return a relative path without dots, "" for the folder itself, None if it leads out of it or is empty."""
     if not path.strip() or not path.isprintable():
         return None
     parts = PurePosixPath(path.replace("\\", "/")).parts

@@ -21,12 +21,12 @@ def is_folder(path: Path | str) -> bool:
 
 
 def exists(path: Path | str) -> bool:
-    """Whether there is anything."""
+    """Whether anything exists there."""
     return os.path.exists(path)  # noqa: PTH110
 
 
 def within(folder: Path) -> Iterable[Path]:
-    """Return what is in a folder; nothing where it may not be read, or has gone meanwhile."""
+    """Return the contents of a folder; nothing if it may not be read, or has gone meanwhile."""
     try:
         return [*folder.iterdir()]
     except OSError:

@@ -15,7 +15,7 @@ Document: TypeAlias = dict[str, Any]
 
 
 def read(folder: Path) -> Document:
-    """Read the pyproject.toml of a folder; a folder without one has an empty one.
+    """Read the pyproject.toml of a folder; a missing one counts as empty.
 
     Raises:
         ConfigurationError: If it cannot be read.
@@ -32,7 +32,7 @@ def read(folder: Path) -> Document:
 
 
 def glance(folder: Path) -> Document:
-    """Read the pyproject.toml of another folder than the project root; one that cannot be read says nothing."""
+    """Read the pyproject.toml of a folder other than the project root; an unreadable one counts as empty."""
     try:
         return read(folder)
     except ConfigurationError:
@@ -48,7 +48,7 @@ def table(document: Document, *keys: str) -> Document:
 
 
 def strings(value: object) -> list[str]:
-    """Return the strings in a list, or the one string that stands in place of a list."""
+    """Return the strings in a list, or a single string as a list."""
     if isinstance(value, str):
         return [value]
     return [each for each in cast("list[object]", value) if isinstance(each, str)] if isinstance(value, list) else []

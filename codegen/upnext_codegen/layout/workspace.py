@@ -32,7 +32,7 @@ def members(root: Path, document: Document) -> tuple[Path, ...]:
 
 
 def real_folders(root: Path, folders: Iterable[Path]) -> tuple[Path, ...]:
-    """Return those of some folders that are distributions below another one, sorted; a link counts as what it leads to.
+    """Return those folders that are distributions below another one, sorted; a link counts as its target.
 
     A link can lead out of the project, or back to a folder around it, and then on for ever.
     """
@@ -41,18 +41,18 @@ def real_folders(root: Path, folders: Iterable[Path]) -> tuple[Path, ...]:
 
 
 def dependencies_outside(root: Path, document: Document) -> tuple[Path, ...]:
-    """Return the folders of dependencies by path that are not below the folder of a pyproject.toml."""
+    """Return the folders of path dependencies outside the folder of a pyproject.toml."""
     found = [(root / path).resolve() for each in _dependencies(document) for path in strings(each.get("path"))]
     return tuple(sorted({each for each in found if not each.is_relative_to(root) and is_folder(each)}))
 
 
 def has_members(document: Document) -> bool:
-    """Whether a pyproject.toml speaks of other distributions in its folder at all."""
+    """Whether a pyproject.toml mentions other distributions in its folder at all."""
     return any(wanted for wanted, _ in _patterns(document))
 
 
 def _patterns(document: Document) -> Iterator[tuple[list[str], list[str]]]:
-    """Yield globs of members, and of what is taken back from them."""
+    """Yield globs of members, and of exclusions from them."""
     for keys in _MANAGERS:
         workspace = table(document, "tool", *keys)
         yield strings(workspace.get("members")), strings(workspace.get("exclude"))
@@ -64,7 +64,7 @@ def _patterns(document: Document) -> Iterator[tuple[list[str], list[str]]]:
 
 
 def _dependencies(document: Document) -> Iterator[Document]:
-    """Yield what is said of dependencies that may be folders of this repository, as uv and Poetry have it."""
+    """Yield the path dependencies that may be in this repository, as declared for uv and Poetry."""
     sources = table(document, "tool", "uv", "sources")
     for name in sources:
         yield from tables([sources[name]])

@@ -28,7 +28,7 @@ _TUPLE = ClassType("builtins", "tuple", (ClassType("", "T"),))
 
 
 def combined(together: tuple[Type, ...], classes: Hierarchy, meet: Meet) -> Type | None:
-    """Return the type that is all of the given ones at once, or None.
+    """Return the type that satisfies all given ones at once, or None.
 
     Args:
         together: Classes, tuples and literals in the order of their keys, each once.
@@ -67,7 +67,7 @@ def _common_values(
 def _demands(
     owner: ClassType, together: Iterable[ClassType | TupleType], classes: Hierarchy, meet: Meet
 ) -> Demands | None:
-    """Return what the others ask of a class's parameters, or None if it is not below them all."""
+    """Return what the others require of a class's parameters, or None if it is not below them all."""
     general = classes.general(owner)
     demands: Demands = {name: [] for name, _ in classes.parameters(owner)}
     for other in together:
@@ -111,12 +111,12 @@ def _demand_class(general: ClassType, other: ClassType, demands: Demands, classe
 
 
 def _is_open(written: Type) -> bool:
-    """Return whether a type parameter stands somewhere in a type: what it asks for is known once that is filled."""
+    """Return whether a type contains a type parameter, whose requirements are known once it is filled."""
     return any(each.module == "" for each in classes_in(written))
 
 
 def _holds(found: ClassType, together: Iterable[ClassType | TupleType], classes: Hierarchy, meet: Meet) -> bool:
-    """Return whether a class is below all the others, now that its parameters are known, where those stand inside."""
+    """Return whether a class is below all the others, now that the parameters inside are known."""
     if not found.args or not any(map(_is_open_inside, classes.above(classes.general(found)))):
         return True
     return all(
@@ -151,7 +151,7 @@ def _with_arguments(owner: ClassType, demands: Demands, classes: Hierarchy, meet
 
 
 def _argument(wanted: list[tuple[str, Type]], classes: Hierarchy, meet: Meet) -> Type | None:
-    """Return the one argument that every demand accepts: the same as the invariant ones, below the covariant ones."""
+    """Return the one argument that every requirement accepts: equal to the invariant ones, below the covariant ones."""
     below = [asked for variance, asked in wanted if variance == "covariant"]
     same = [asked for variance, asked in wanted if variance != "covariant"]
     if not same:
@@ -181,7 +181,7 @@ def _joined_tuples(
 
 
 def _asked_of_items(owners: list[ClassType], classes: Hierarchy) -> list[Type] | None:
-    """Return what abstract containers ask of a tuple's items, or None if one of them is not a tuple's."""
+    """Return what abstract containers require of a tuple's items, or None if one of them does not accept tuples."""
     asked: list[Type] = []
     for owner in owners:
         if classes.view(_TUPLE, owner) is None:

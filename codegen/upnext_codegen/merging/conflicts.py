@@ -20,7 +20,7 @@ _MOST_NAMED = 10
 
 
 class Side(NamedTuple):
-    """What one handler takes for a field, and where it says so."""
+    """One handler's type for a field, and its place."""
 
     place: Place
     type: Type
@@ -85,7 +85,7 @@ _TWO_SOURCES = "two sources have it: drop one of them, `upnext pull SOURCE --rem
 
 
 def same_identity(event: str, handlers: tuple[Handler, ...]) -> Iterator[Finding]:
-    """Report UPN107: a second handler with the identity of an earlier one; arms of one condition are one handler."""
+    """Report UPN107: a second handler with an existing identity; branches of one condition count as one handler."""
     known: defaultdict[tuple[str, str], list[Handler]] = defaultdict(list)
     attached: defaultdict[tuple[str, str, Place], list[Handler]] = defaultdict(list)
     for handler in handlers:
@@ -111,7 +111,7 @@ def _not_an_arm(alike: list[Handler], handler: Handler) -> Handler | None:
 
 
 def _attached_again(event: str, first: Handler, second: Handler) -> Finding:
-    """Report a function that is attached twice: not where it is defined, but where each of the two attaches it."""
+    """Report a function that is attached twice, at both places that attach it."""
     one, other = first.attached or first.place, second.attached or second.place
     return Finding.of(
         code="UPN107",

@@ -52,18 +52,18 @@ def meet(sides: Iterable[Type], classes: Hierarchy) -> Type | None:
 
 
 def is_subtype(one: Type, other: Type, classes: Hierarchy) -> bool:
-    """Return whether everything of the first type satisfies the second; `Any` anywhere is taken at its word."""
+    """Return whether everything of the first type satisfies the second; `Any` is accepted everywhere."""
     both = meet((one, other), classes)
     return both is not None and unified(both, normal(one, classes)) is not None
 
 
 def _as_people_write(written: Type) -> str:
-    """Return what orders the spellings of one type, so that the one with None at its end stands for all."""
+    """Return a sort key for the spellings of one type, in which the one that ends with None comes first."""
     return full_text(written).replace("None", "~")
 
 
 def _alternatives(sides: Sequence[Type], classes: Hierarchy) -> list[tuple[Type, ...]]:
-    """Return the sets of types, one of each side, that may hold together."""
+    """Return the sets of types, one of each side, that may have something in common."""
     joints = _joint_classes(sides, classes)
     found: dict[str, tuple[Type, ...]] = {"": ()}
     for side in sides:
@@ -86,7 +86,7 @@ def _alternatives(sides: Sequence[Type], classes: Hierarchy) -> list[tuple[Type,
 
 
 def _related(written: Iterable[Type], classes: Hierarchy, joints: Mapping[str, frozenset[str]]) -> RelatedTypes:
-    """Return types by what they can be taken for, under the numbers that they have in their order."""
+    """Return types by their possible classes, under their original numbers."""
     related = RelatedTypes(classes, joints)
     for number, each in enumerate(written):
         related.add(each, number)
@@ -94,7 +94,7 @@ def _related(written: Iterable[Type], classes: Hierarchy, joints: Mapping[str, f
 
 
 def _with_one_literal(side: Type) -> tuple[Type, ...]:
-    """Return the alternatives of a side, its literals as one."""
+    """Return the alternatives of a side, with its literals combined."""
     literals = [part for part in parts(side) if isinstance(part, LiteralType)]
     if len(literals) < 2:
         return parts(side)
@@ -103,7 +103,7 @@ def _with_one_literal(side: Type) -> tuple[Type, ...]:
 
 
 def _joint_classes(sides: Sequence[Type], classes: Hierarchy) -> dict[str, frozenset[str]]:
-    """Return the classes of the sides that are below two others which have nothing to do with each other.
+    """Return the classes of the sides that are below two others which are unrelated.
 
     Returns:
         For each of them the names of those that it is below.
@@ -118,7 +118,7 @@ def _joint_classes(sides: Sequence[Type], classes: Hierarchy) -> dict[str, froze
 
 
 def _widest(found: list[Type], classes: Hierarchy) -> list[Type]:
-    """Drop each alternative that another one takes in."""
+    """Drop each alternative that another one includes."""
     members = {key(part): part for whole in found for part in parts(whole)}
     names = sorted(members)
     if len(names) == 1:
@@ -134,7 +134,7 @@ def _widest(found: list[Type], classes: Hierarchy) -> list[Type]:
 
 
 def _takes_in(wide: str, narrow: str, members: Mapping[str, Type], classes: Hierarchy) -> bool:
-    """Return whether a type takes in another one; of two that take in each other only one does."""
+    """Return whether a type includes another one; of two that include each other, only one does."""
     if not is_subtype(members[narrow], members[wide], classes):
         return False
     return wide < narrow or not is_subtype(members[wide], members[narrow], classes)

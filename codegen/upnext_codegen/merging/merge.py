@@ -22,7 +22,7 @@ EXTRAS = "**"
 
 
 class Merged(NamedTuple):
-    """The contract of one event, and what its handlers disagree on."""
+    """The contract of one event, and the conflicts of its handlers."""
 
     contract: EventContract
     findings: tuple[Finding, ...]
@@ -72,7 +72,7 @@ def extras_allowed(declarations: Iterable[Declaration], default: str | None) -> 
 
 
 class _Together(NamedTuple):
-    """The handlers of an event, looked through once for all of its fields.
+    """The handlers of an event, examined once for all of its fields.
 
     Attributes:
         named: For each field the handlers that name it, in order.
@@ -86,7 +86,7 @@ class _Together(NamedTuple):
 
     @classmethod
     def of(cls, handlers: tuple[Handler, ...]) -> _Together:
-        """Look through the handlers of an event."""
+        """Examine the handlers of an event."""
         together = cls(defaultdict(list), [], defaultdict(list))
         for handler in handlers:
             for parameter in handler.parameters:
@@ -120,7 +120,7 @@ def _type(
     extras: dict[Type, list[Side]],
     classes: Hierarchy,
 ) -> tuple[Type, list[Finding]]:
-    """Merge what each handler takes for a field, whether it names the field or takes it among others."""
+    """Merge the handlers' types for a field, including those of `**kwargs`."""
     asking = [
         Side(parameter.place, parameter.type, handler)
         for handler, parameter in named

@@ -23,7 +23,7 @@ MOST_COMPARED = 1000
 
 
 class Near(NamedTuple):
-    """What was found near to a name.
+    """What was found close to a name.
 
     Attributes:
         names: The near names, the nearest first, and of equally near ones the first by name.
@@ -35,7 +35,7 @@ class Near(NamedTuple):
 
 
 class NearNames:
-    """Names among which those near to another one are searched.
+    """Names that can be searched for ones close to another.
 
     Near is at most two edits away (one for names below six letters), an edit being a letter added, left out, changed
     or swapped with the next one; capitals and separators count as alike. Names that differ only in their digits are
@@ -54,11 +54,11 @@ class NearNames:
                 self._by_letters[whole - removed].append((name, folded, int(removed > 0)))
 
     def all_near(self, name: str) -> Near:
-        """List all near names."""
+        """List all close names."""
         return self._near(name, all_of_them=True)
 
     def nearest(self, name: str) -> Near:
-        """Return the name that this one was most likely meant to be, or none."""
+        """Return the name that was most likely meant, or none."""
         found = self._near(name, all_of_them=False)
         return Near(found.names[:1], 0 if found.names else found.not_compared)
 
@@ -77,7 +77,7 @@ class NearNames:
         return Near(tuple(each for _, each in sorted(found)))
 
     def _candidates(self, folded: str) -> list[tuple[int, str, str]]:
-        """Return the names whose letters allow that they are near: the fewest edits it takes, the name, and it folded.
+        """Return the names whose letters allow closeness: the minimum of edits, the name, and its folded form.
 
         They come in the order of the fewest edits, then by name, so that the nearest is among the first.
         """
@@ -94,7 +94,7 @@ class NearNames:
         return sorted(found.values())
 
     def _edited(self, folded: str) -> Iterator[tuple[int, int, int]]:
-        """Yield the known letters that a name's become with up to two taken away and one added, and how many of each.
+        """Yield the known letter sets with up to two letters removed and one added, and the number of edits.
 
         The names' own entries lack up to one letter, which makes two that may be added.
         """
@@ -117,7 +117,7 @@ def _folded(name: str) -> str:
 
 @cache
 def _weight(letter: str) -> int:
-    """Return a number for a letter such that sums of them tell which letters a name has, whatever their order.
+    """Return a number for a letter such that sums of them identify the letters of a name, in any order.
 
     There are no more of them than `_KINDS`, so that a name in a script of many letters takes no longer.
     """

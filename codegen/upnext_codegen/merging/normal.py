@@ -22,7 +22,7 @@ _TUPLE = ("builtins", "tuple")
 
 
 def normal(written: Type, classes: Hierarchy) -> Type:
-    """Flatten unions, give every generic its arguments, take `None` out of literals; the order stays as written."""
+    """Flatten unions, give every generic its arguments, take `None` out of literals; the order is kept."""
     match written:
         case ClassType(module, qualname, arguments) if (module, qualname) == _TUPLE:
             return TupleType(tuple(normal(item, classes) for item in arguments) or (ANY,), variadic=True)
@@ -42,7 +42,7 @@ def normal(written: Type, classes: Hierarchy) -> Type:
 
 
 def union(members: list[Type]) -> Type:
-    """Make one type of alternatives: each once, without nesting; `object` takes the others in."""
+    """Build a type from alternatives: each once, without nesting; `object` absorbs the others."""
     flat: dict[str, Type] = {}
     for member in members:
         for part in parts(member):
@@ -54,7 +54,7 @@ def union(members: list[Type]) -> Type:
 
 
 def sorted_union(members: list[Type]) -> Type:
-    """Make one type of alternatives in an order that does not depend on theirs; literals become one literal."""
+    """Build a type from alternatives in an order independent of theirs; literals are combined."""
     literals = [value for member in members if isinstance(member, LiteralType) for value in member.values]
     others = [member for member in members if not isinstance(member, LiteralType)]
     joined: list[Type] = [literal(literals)] if literals else []
@@ -62,7 +62,7 @@ def sorted_union(members: list[Type]) -> Type:
 
 
 def literal(values: list[LiteralValue]) -> LiteralType:
-    """Make a literal of values, each once, in an order that does not depend on theirs."""
+    """Build a literal from values, each once, in an order independent of theirs."""
     found = {value_key(value): value for value in values}
     return LiteralType(tuple(found[name] for name in sorted(found)))
 
@@ -75,7 +75,7 @@ def class_of(value: LiteralValue) -> ClassType:
 
 
 def asks_nothing(written: Type) -> bool:
-    """Return whether a side of a merge holds nothing back: `Any`, `object`, and `Any` with an alternative."""
+    """Return whether a side of a merge restricts nothing: `Any`, `object`, or a union with `Any`."""
     return written == OBJECT or any(isinstance(part, AnyType) for part in parts(written))
 
 

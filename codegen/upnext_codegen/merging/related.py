@@ -20,7 +20,7 @@ _TUPLE = ClassType("builtins", "tuple")
 
 
 class _Shape(NamedTuple):
-    """One thing that a type may be.
+    """One possible shape of a type.
 
     Attributes:
         name: Its class.
@@ -34,7 +34,7 @@ class _Shape(NamedTuple):
 
 
 class RelatedTypes:
-    """Types by what they can be taken for.
+    """Types indexed by their possible shapes.
 
     Args:
         classes: What is known of the classes among them.
@@ -53,7 +53,7 @@ class RelatedTypes:
         self._by_view: dict[str, RelatedTypes] = {}
 
     def add(self, written: Type | None, number: int) -> None:
-        """Keep a type under a number. None stands for what is not known."""
+        """Store a type under a number. None stands for an unknown type."""
         self._all.append(number)
         shapes = self._shapes(written)
         if shapes is None:
@@ -67,7 +67,7 @@ class RelatedTypes:
                 self._inside(self._by_view, f"below {joint}").add(None, number)
 
     def find(self, written: Type | None) -> set[int]:
-        """Return the numbers of the types that may meet a type."""
+        """Return the numbers of the types that may have something in common with a type."""
         shapes = self._shapes(written)
         if shapes is None:
             return set(self._all)
@@ -96,7 +96,7 @@ class RelatedTypes:
 
 
 def _shapes(written: Type | None, classes: Hierarchy) -> list[_Shape] | None:
-    """Return what a type may be; None where it may be anything."""
+    """Return the possible shapes of a type; None if it may be anything."""
     match written:
         case None | AnyType():
             return None

@@ -31,12 +31,12 @@ class Hierarchy:
     )
 
     def facts(self, owner: ClassType) -> ClassFacts:
-        """Return what is known of a class; nothing for one of another package."""
+        """Return the facts of a class; nothing for one of another package."""
         name = class_name(owner)
         return self.classes.get(name) or STANDARD.get(name) or _NO_FACTS
 
     def parameters(self, owner: ClassType) -> tuple[tuple[str, str], ...]:
-        """Return names and variances of the type parameters; of an unknown class as many as it was written with."""
+        """Return names and variances of the type parameters; for an unknown class, one per written argument."""
         known = self.facts(owner).type_parameters
         return known or tuple((f"#{position}", "invariant") for position in range(len(owner.args)))
 
@@ -46,12 +46,12 @@ class Hierarchy:
         return ClassType(owner.module, owner.qualname, tuple(ClassType("", name) for name, _ in names))
 
     def padded(self, owner: ClassType) -> ClassType:
-        """Return the class with `Any` for each argument that was not written."""
+        """Return the class with `Any` for each omitted argument."""
         missing = len(self.facts(owner).type_parameters) - len(owner.args)
         return ClassType(owner.module, owner.qualname, (*owner.args, *[ANY] * missing)) if missing > 0 else owner
 
     def above(self, owner: ClassType) -> tuple[ClassType | TupleType, ...]:
-        """Return the class itself and everything above it, with the arguments that it gives them."""
+        """Return the class itself and all of its ancestors, with the arguments that it gives them."""
         if owner not in self._above:
             self._above[owner] = tuple(self._walk_up(owner))
         return self._above[owner]
@@ -69,14 +69,14 @@ class Hierarchy:
                 waiting.extend(self._bases(current))
 
     def view(self, owner: ClassType, target: ClassType) -> ClassType | None:
-        """Return how a class looks as one of the classes above it, `None` if it is not below that class."""
+        """Return a class viewed as one of its ancestors, None if it is not below that class."""
         for candidate in self.above(owner):
             if isinstance(candidate, ClassType) and same_class(candidate, target):
                 return candidate
         return None
 
     def names_above(self, owner: ClassType) -> frozenset[str]:
-        """Return the names of the class and of everything above it, whatever their arguments are."""
+        """Return the names of the class and all of its ancestors, whatever their arguments are."""
         known = self._names.get(class_name(owner))
         if known is None:
             above = [_TUPLE if isinstance(item, TupleType) else item for item in self.above(owner)]
@@ -94,7 +94,7 @@ class Hierarchy:
 
 
 def class_name(owner: ClassType) -> str:
-    """Name a class as facts are kept by, whatever its arguments are."""
+    """Name a class in the form of keys of facts, without its arguments."""
     return f"{owner.module}:{owner.qualname}"
 
 

@@ -11,7 +11,7 @@ from upnext_codegen.types.traversal import parts
 
 
 def all_unified(types: Iterable[Type]) -> Type | None:
-    """Return the one type that all of them are, `Any` filled in by the others; None if they differ."""
+    """Return the single type that all of them are, with `Any` filled in by the others; None if they differ."""
     ordered = sorted(types, key=key)
     result: Type | None = ordered[0]
     for other in ordered[1:]:
@@ -49,7 +49,7 @@ def _is_open(written: UnionType) -> bool:
 
 
 def _filled(written: UnionType, other: Type) -> Type | None:
-    """Fill the `Any` of a union: `int | Any` can be whatever has `int` among its alternatives."""
+    """Fill the `Any` of a union: `int | Any` can be any union with `int` among its alternatives."""
     plain = {key(member): member for member in written.members if not isinstance(member, AnyType)}
     offered = {key(part): part for part in parts(other)}
     if isinstance(other, UnionType) and _is_open(other):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def definitions(evaluator: Evaluator, expr: ast.expr, use: Use, depth: int = 0) -> tuple[Source, ...]:
-    """Find what a dotted name in an annotation means, through modules, classes and aliases of them."""
+    """Find the definitions of a dotted name in an annotation, through modules, classes and aliases."""
     if depth > MAX_TYPE_ALIASES:
         return ()
     match unquoted(expr):
@@ -34,7 +34,7 @@ def definitions(evaluator: Evaluator, expr: ast.expr, use: Use, depth: int = 0) 
 
 
 def external(evaluator: Evaluator, expr: ast.expr, use: Use) -> str:
-    """The last name of what an expression means outside the project, "" for anything else."""
+    """The last name of an external expression, "" for anything else."""
     found = definitions(evaluator, expr, use)
     return found[0].name.rpartition(".")[2] if found and isinstance(found[0], ExternalName) else ""
 
@@ -57,14 +57,14 @@ def _unwrapped(evaluator: Evaluator, found: tuple[Source, ...], depth: int) -> t
 
 
 def _nearest(found: tuple[Source, ...]) -> tuple[Source, ...]:
-    """Put what the project defines before what an arm imports from another package, which need not be there."""
+    """Put the project's definitions before imports from another package in other branches, which may be missing."""
     if not any(isinstance(each, Definition) and not _is_placeholder(each) for each in found):
         return found
     return tuple(sorted(found, key=lambda each: isinstance(each, ExternalName) and not _is_standard(each)))
 
 
 def _is_placeholder(definition: Definition) -> bool:
-    """Whether it is `Model = None`, where an import has failed."""
+    """Whether it is `Model = None`, after a failed import."""
     binding = definition.binding
     return isinstance(binding, Assignment) and (binding.value is None or is_none(binding.value))
 
@@ -125,7 +125,7 @@ def alias_qualname(evaluator: Evaluator, definition: Definition) -> str:
 
 
 def class_module(evaluator: Evaluator, file: str) -> str:
-    """The module in a file, as types name it; "" where no import statement can name it."""
+    """The module of a file, as types name it; "" if no import statement can name it."""
     modules = evaluator.lookup.modules
     return modules.unique_name_of(file) if modules.can_import(file) else ""
 
@@ -141,7 +141,7 @@ def is_local(cls: values.ClassRef) -> bool:
 
 
 def type_variable(evaluator: Evaluator, definition: Definition) -> ast.Call | None:
-    """The call that makes a type variable, None for anything else."""
+    """The call that creates a type variable, None for anything else."""
     binding = definition.binding
     if not isinstance(binding, Assignment) or not isinstance(binding.value, ast.Call):
         return None
@@ -161,7 +161,7 @@ def free_variables(evaluator: Evaluator, expr: ast.expr, use: Use) -> list[str]:
 
 
 def names_in(expr: ast.expr) -> list[str]:
-    """The names in an annotation, those in quotes too."""
+    """The names in an annotation, including quoted ones."""
     expr = unquoted(expr)
     match expr:
         case ast.Name(name):

@@ -55,7 +55,7 @@ class ImportGraph:
                 self._folders.setdefault(folder, []).append(file)
 
     def of(self, files: Collection[str]) -> ImportGraph:
-        """Return what there would be with the exports of these files alone."""
+        """Return the graph restricted to the exports of these files."""
         exports = {path: each for path, each in self.exports.items() if path in files}
         passed_on = {path: each for path, each in self.passed_on.items() if path in files}
         return ImportGraph(self.modules, exports, passed_on)
@@ -65,7 +65,7 @@ class ImportGraph:
         return folder in self._folders
 
     def interesting(self, file: str, imports: Iterable[str]) -> Interesting:
-        """Choose what a file imports from files with exports.
+        """Select what a file imports from files with exports.
 
         Args:
             file: The file.
@@ -109,7 +109,7 @@ class ImportGraph:
             found[f"* {folder}/"] = None
 
     def _is_catalog(self, file: str, module: str, names: list[str], found: dict[str, None]) -> bool:
-        """Note imports of the module that the catalog is written as, which passes on upnext's own."""
+        """Record imports of the catalog's module, which re-exports upnext's own names."""
         catalog = (self.modules.catalog or "").rpartition("/")[2]
         if not catalog or (catalog not in names and module.rpartition(".")[2] != catalog):
             return False
@@ -146,7 +146,7 @@ class ImportGraph:
         return source.file.rpartition("/")[0] if source.file.endswith("__init__.py") else None
 
     def files_of(self, file: str, imported: str) -> list[str]:
-        """List the files that one import of a file, as `imports_of` writes it, leads to."""
+        """List the files that one import of a file, in the form of `imports_of`, leads to."""
         module, _, names = imported.partition(":")
         source = self._find(file, module.removesuffix("="))
         if not isinstance(source, ModuleRef):
@@ -184,7 +184,7 @@ class ImportGraph:
         return self.modules.relative(level, name, file) if level else self.modules.find(name, file)
 
     def words(self, interesting: Interesting) -> frozenset[str] | None:
-        """The words of which a file with these imports must hold one to matter, None if it does in any case."""
+        """The words of which a file with these imports must contain one to matter, None if it matters anyway."""
         key = tuple(interesting)
         if key not in self._words_for:
             self._words_for[key] = self._words_after(interesting)
@@ -205,16 +205,16 @@ class ImportGraph:
         return None if ANYTHING in found else frozenset(found)
 
     def _ways_behind(self, name: str, source: str) -> list[str]:
-        """The modules that a name of a file stands for, none if it stands for anything else."""
+        """The modules behind a name of a file, none if it stands for anything else."""
         known = name if name in self.exports.get(source, ()) else ANYTHING
         return [way for each, way in self.passed_on.get(source, ()) if each == known]
 
     def _exported(self) -> set[str]:
-        """Every name that a file is known to export, but for those that stand for modules alone."""
+        """Every name that a file is known to export, except those that only stand for modules."""
         return {name for each in self.exports.values() for name in own_names(each) if f"{MODULES}{name}" not in each}
 
     def sources_of(self, interesting: Interesting, attributes: Collection[str], words: frozenset[str]) -> Iterator[str]:
-        """The files that a file has something from, if what it says can lead on to one of some words.
+        """The files that a file gets something from, if its words can lead on to one of some words.
 
         Args:
             interesting: What it imports.
@@ -232,7 +232,7 @@ class ImportGraph:
                 yield source
 
     def givers(self, interesting: Iterable[str], attributes: Collection[str]) -> Iterator[str]:
-        """The files of which each is reason enough to read a file, whatever the others export.
+        """The files each of which is sufficient reason to read a file, whatever the others export.
 
         A file may also matter for what it has through several files. Those are not among them.
 
@@ -252,7 +252,7 @@ class ImportGraph:
                 yield source
 
     def _named_in(self, folder: str, names: Collection[str]) -> dict[str, None]:
-        """The files with exports in a folder that can be imported by one of these names."""
+        """The exporting files in a folder that can be imported under one of these names."""
         if folder not in self._by_name:
             found = self._by_name[folder] = dict[str, list[str]]()
             for file in self._folders.get(folder, ()):
@@ -262,11 +262,11 @@ class ImportGraph:
         return {file: None for name in names if name in by_name for file in by_name[name]}
 
     def every_word(self) -> frozenset[str]:
-        """All names that files export, without those of modules that they pass on."""
+        """All names that files export, except names of modules that they re-export."""
         return self._words_of("/")
 
     def names(self, interesting: Interesting) -> frozenset[str]:
-        """The names, without dots, of the modules and packages that a file with these imports has whole."""
+        """The undotted names of the modules and packages that a file with these imports has as a whole."""
         found: set[str] = set()
         for name, _, source in _parted(interesting):
             if source != COMPUTED:
@@ -275,7 +275,7 @@ class ImportGraph:
         return frozenset(found - {"", "__init__"})
 
     def inner_names(self, interesting: Interesting, attributes: Collection[str]) -> frozenset[str]:
-        """The names of the modules that a file can have by way of others: `bus` in `app.bus`.
+        """The names of modules that a file can reach through others: `bus` in `app.bus`.
 
         Args:
             interesting: What it imports.
@@ -298,7 +298,7 @@ class ImportGraph:
         return self._ways_behind(name, source) if name else [source]
 
     def _modules_in(self, source: str, attributes: Collection[str]) -> Iterator[tuple[str, str]]:
-        """Yield the modules that some attributes can be of a module or package, each with its name."""
+        """Yield the modules that some attributes of a module or package can be, each with its name."""
         if source.endswith("/"):
             for file in self._named_in(source[:-1], attributes):
                 yield from ((name, file) for name in self.modules.own_names_of(file) if name in attributes)
@@ -306,7 +306,7 @@ class ImportGraph:
             yield from (each for each in self.passed_on.get(source, ()) if each[0] in attributes)
 
     def _words_of(self, source: str) -> frozenset[str]:
-        """The names that a file or folder exports, also through modules that it passes on, without those modules'.
+        """The names that a file or folder exports, also through re-exported modules, without the modules' names.
 
         Of other files whose `__getattr__` makes up anything, it is the names by which they are reached.
         """
@@ -343,11 +343,11 @@ class ImportGraph:
         return only if found <= only and not others else frozenset(found.union(only, *others))
 
     def _own_words_of(self, file: str) -> set[str]:
-        """The names that a file exports, without those that stand for modules alone."""
+        """The names that a file exports, except those that only stand for modules."""
         return {*own_names(self.exports.get(file, ()))} - {name for name, _ in self.passed_on.get(file, ())}
 
     def _makes_anything_up(self, file: str) -> bool:
-        """Whether a file has a `__getattr__` that can give anything, not modules alone."""
+        """Whether a file has a `__getattr__` that can return anything, not only modules."""
         return ANYTHING in self.exports.get(file, ()) and all(
             name != ANYTHING for name, _ in self.passed_on.get(file, ())
         )

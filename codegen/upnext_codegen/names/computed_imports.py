@@ -20,7 +20,7 @@ _RUN = re.compile(r"(?:eval|exec|compile)\s*\(\s*\w*[\"'][^\n]*\.\s*on\b")
 
 
 def importing_names(module: SourceModule, scopes: Iterable[Scope]) -> dict[str, str]:
-    """The names by which a file imports modules whose names are worked out.
+    """The names under which a file imports modules with computed names.
 
     Args:
         module: The file.
@@ -51,12 +51,12 @@ def importing_names(module: SourceModule, scopes: Iterable[Scope]) -> dict[str, 
 
 
 def running_names(module: SourceModule) -> set[str]:
-    """The functions by which a file takes its own names out of texts."""
+    """The functions by which a file takes its own names from texts."""
     return {each for each in _OF_NAMES | _OF_TEXTS if _is_called(each, module.text.text)}
 
 
 def finding_names(module: SourceModule) -> set[str]:
-    """The names of what finds modules, or what they have, by a text, and of what runs a text that attaches."""
+    """The names of what finds modules or their attributes by a text, and of what runs a text that attaches."""
     text = module.text.text
     runs = any(_is_called(each, text) for each in _OF_TEXTS) and _RUN.search(text)
     found = {*_OF_TEXTS} if runs else set[str]()

@@ -32,7 +32,7 @@ _LARGEST = 1 << 63
 
 
 def literal(value: object) -> Value:
-    """A literal as a source has it."""
+    """A literal in a source."""
     if isinstance(value, str):
         return values.Constant(value[:_LONGEST_LITERAL])
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _LARGEST:
@@ -43,13 +43,13 @@ def literal(value: object) -> Value:
 
 
 def joined(parts: list[Value]) -> Value:
-    """An f-string of known parts."""
+    """An f-string with known parts."""
     texts = [_text(part) for part in parts]
     return values.Constant("".join(text or "" for text in texts)) if None not in texts else UNKNOWN
 
 
 def formatted(template: str, args: Sequence[Value], named: Mapping[str, Value]) -> Value:
-    """`template.format(...)` of known parts, without conversions, specifications and attributes."""
+    """`template.format(...)` with known parts, without conversions, specifications and attributes."""
     known = {str(number): part for number, part in enumerate(args)} | dict(named)
     parts: list[str] = []
     automatic = 0
@@ -69,7 +69,7 @@ def formatted(template: str, args: Sequence[Value], named: Mapping[str, Value]) 
 
 
 def strung(separator: str, parts: Sequence[Value]) -> Value:
-    """`separator.join(...)` of known parts."""
+    """`separator.join(...)` with known parts."""
     texts = [part.value for part in parts if isinstance(part, values.Constant) and isinstance(part.value, str)]
     return values.Constant(separator.join(texts)[:_LONGEST]) if len(texts) == len(parts) else UNKNOWN
 
@@ -104,7 +104,7 @@ def _number(operator: ast.operator, one: float, other: float) -> Value:
 
 
 def _text(part: Value) -> str | None:
-    """How a value prints; an enum's member prints as its value only where every Python agrees."""
+    """The printed form of a value; an enum's member prints as its value only where every Python agrees."""
     if isinstance(part, values.Constant):
         return str(part.value)
     return None

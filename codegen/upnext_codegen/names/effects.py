@@ -18,7 +18,7 @@ class Effects(NamedTuple):
 
 
 class Among(NamedTuple):
-    """Those of the names that can be of upnext that stand in the lines of a function or class.
+    """Those possible names of upnext that occur in the lines of a function or class.
 
     Attributes:
         names: The names.

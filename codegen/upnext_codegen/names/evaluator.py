@@ -105,7 +105,7 @@ class Argument(NamedTuple):
 
 
 def plain_arguments(call: ast.Call, use: Use) -> list[Argument]:
-    """List the arguments of a call as they are written."""
+    """List the arguments of a call as written."""
     found: list[Argument] = []
     for each in call.args:
         if isinstance(each, ast.Starred):
@@ -116,7 +116,7 @@ def plain_arguments(call: ast.Call, use: Use) -> list[Argument]:
 
 
 def argument(call: ast.Call, use: Use, name: str, position: int = 0) -> Argument | None:
-    """The argument that fills a parameter, None where there is none, or where unpacking hides it."""
+    """The argument for a parameter, None if there is none, or if unpacking hides it."""
     positional: list[Argument] = []
     unpacked = False
     for each in plain_arguments(call, use):
@@ -129,13 +129,13 @@ def argument(call: ast.Call, use: Use, name: str, position: int = 0) -> Argument
 
 
 def is_none(expr: object) -> bool:
-    """Whether an expression is `None`, as it is written."""
+    """Whether an expression is literally `None`."""
     return isinstance(expr, ast.Constant) and expr.value is None
 
 
 @dataclass(slots=True)
 class Evaluator:
-    """Works out values, and keeps those of definitions.
+    """Evaluates expressions, and caches the values of definitions.
 
     Attributes:
         lookup: Finds names.
@@ -178,7 +178,7 @@ class Evaluator:
     # Expressions
 
     def value(self, expr: Derived | None, use: Use) -> Value:
-        """Work out an expression."""
+        """Evaluate an expression."""
         if expr is None:
             return UNKNOWN
         if not isinstance(expr, _WORTH_KEEPING):
@@ -203,7 +203,7 @@ class Evaluator:
             self._depth -= 1
 
     def _cut(self) -> Value:
-        """What is not known because it would be worked out within itself."""
+        """The result for an expression whose evaluation needs itself."""
         self._cuts += 1
         return UNKNOWN
 
@@ -263,7 +263,7 @@ class Evaluator:
     # Names
 
     def defined(self, sources: tuple[Source, ...]) -> Value:
-        """What a name is that is defined in these places."""
+        """The value of a name with these definitions."""
         if len(sources) == 1:
             return self._source(sources[0])
         # Beside a value, an arm that only annotates the name says nothing new.
@@ -295,11 +295,11 @@ class Evaluator:
         return found
 
     def is_filled(self, definition: Definition, part: str = "") -> bool:
-        """Whether another file puts something of upnext in place of a module's name, or into a part of that."""
+        """Whether another file stores something of upnext under a module's name, or in a part of it."""
         return definition.scope.kind == "module" and f"{definition.name}{part}" in self.filled(definition.file)
 
     def _is_fed(self, definition: Definition) -> bool:
-        """Whether a method of what a name stands for is given something that can be of upnext, and may keep it."""
+        """Whether a method of a name's value receives something that can be of upnext, and may keep it."""
         scope = definition.scope
         calls = [each for each in scope.fed if _root(each.func) == definition.name]
         return any(self.may_be_ours(scope, each.value) for call in calls for each in plain_arguments(call, Use(scope)))
@@ -353,7 +353,7 @@ class Evaluator:
         return self.typed(annotation, Use(scope.parent))
 
     def class_of(self, scope: Scope) -> values.ClassRef | None:
-        """The class that a scope is the body of."""
+        """The class whose body a scope is."""
         for each in scope.parent.classes if scope.parent is not None else ():
             if isinstance(each.binding, ClassDefinition) and each.binding.node is scope.node:
                 return values.ClassRef(each)
@@ -362,7 +362,7 @@ class Evaluator:
     # Annotations
 
     def typed(self, annotation: ast.expr | None, use: Use) -> Value:
-        """What is known of a name by its annotation only."""
+        """What is known about a name only by its annotation."""
         annotation = None if annotation is None else unquoted(annotation)
         match annotation:
             case ast.BinOp(_, ast.BitOr(), _):
@@ -387,7 +387,7 @@ class Evaluator:
         return self._either(items, use) if name == "Union" else self.made(found)
 
     def made(self, cls: Value) -> Value:
-        """What an object of a class is, when nothing else is known of it."""
+        """The value of an object of a class, when nothing else is known about it."""
         if is_worker_class(self, cls):
             return values.WorkerValue(None, cls if isinstance(cls, values.ClassRef) else None)
         if is_event_class(self, cls):
@@ -401,7 +401,7 @@ class Evaluator:
     # Attributes
 
     def attribute(self, owner: Value, attr: str, use: Use) -> Value:
-        """What `owner.attr` is."""
+        """The value of `owner.attr`."""
         match owner:
             case ModuleRef() | ExternalName():
                 if attr == "__dict__" and isinstance(owner, ModuleRef):
@@ -426,13 +426,13 @@ class Evaluator:
                 return self._upnext_attribute(owner, attr)
 
     def _described(self, found: Value) -> Value:
-        """What an attribute of a class gives that has a `__get__`."""
+        """The result of a class attribute with a `__get__`."""
         if not isinstance(found, values.Instance):
             return found
         return self._asked(found.cls, "__get__") or found
 
     def _asked(self, cls: values.ClassRef, method: str, *given: Value) -> Value | None:
-        """What a method of a class that Python itself calls returns, None if there is none."""
+        """The result of a special method of a class, None if there is none."""
         function = self._method(cls, method)
         if function is None:
             return None
@@ -457,7 +457,7 @@ class Evaluator:
         return self._assigned_to(base, attr, use)
 
     def _named(self, base: ast.expr, owner: Value, use: Use, depth: int = 0) -> Iterator[Definition]:
-        """The definitions of what an expression names, also by other names, and of the classes that it is of."""
+        """The definitions behind an expression, also under other names, and those of its classes."""
         for each in self.lookup.path(use, base):
             if isinstance(each, Definition):
                 yield each
@@ -469,7 +469,7 @@ class Evaluator:
         yield from (one.definition for one in above if isinstance(one, values.ClassRef))
 
     def _assigned_to(self, base: ast.expr, attr: str, use: Use) -> Value:
-        """What the file that defines a name assigns to an attribute of it, as far as it matters: which is not known."""
+        """What the defining file assigns to an attribute of a name, as far as it matters; which one is unknown."""
         found: list[Definition] = []
         for source in self.lookup.path(use, base):
             if isinstance(source, Definition):
@@ -507,7 +507,7 @@ class Evaluator:
                 return UNKNOWN
 
     def _inherited(self, cls: values.ClassRef, attr: str, use: Use) -> Value:
-        """What another package's class in the bases may have put into an object: that makes it no event."""
+        """What an external base class may have put into an object: nothing that makes it an event."""
         if is_worker_class(self, cls):
             return self.attribute(values.WorkerValue(None), attr, use)
         return NOT_OURS if attr == "on" else UNKNOWN
@@ -517,7 +517,7 @@ class Evaluator:
         return NOT_OURS if isinstance(found, values.Unknown) else found
 
     def class_attribute(self, cls: values.ClassRef, attr: str) -> Value:
-        """What `Class.attr` is."""
+        """The value of `Class.attr`."""
         ancestors = self.ancestors(cls)
         is_enum = any(public_name(each) in _ENUMS for each in ancestors)
         for owner in ancestors:
@@ -538,7 +538,7 @@ class Evaluator:
         return self._by_metaclass(ancestors, attr) if closed else UNKNOWN
 
     def _by_metaclass(self, ancestors: list[Value], attr: str) -> Value:
-        """What a metaclass of the project has for an attribute or item of a class, or makes up for it."""
+        """The value of an attribute or item of a class that a metaclass of the project has or makes up."""
         for each in self.metaclasses([each for each in ancestors if isinstance(each, values.ClassRef)]):
             if self._has(self.ancestors(each), attr):
                 return NOT_OURS
@@ -549,7 +549,7 @@ class Evaluator:
         return NOT_OURS
 
     def metaclasses(self, classes: list[values.ClassRef]) -> Iterator[values.ClassRef]:
-        """Yield the metaclasses of the project that classes name."""
+        """Yield the project's metaclasses of classes."""
         for each in classes:
             for keyword in class_node(each).keywords:
                 found = self.value(keyword.value, Use(each.definition.scope, keyword.value.lineno))
@@ -568,7 +568,7 @@ class Evaluator:
         return any(self._own_attribute(each, name) is not None for each in own for name in names)
 
     def _instance_attribute(self, owner: values.Instance, attr: str) -> Value:
-        """What `self.attr` or `object.attr` is: ours, but not known, where a method assigns it."""
+        """The value of `self.attr` or `object.attr`: of upnext, but unknown, if a method assigns it."""
         for each in self.ancestors(owner.cls):
             assigned = self._assigned(each, attr) if isinstance(each, values.ClassRef) else None
             if isinstance(assigned, values.EventValue | values.HandlerValue):
@@ -621,7 +621,7 @@ class Evaluator:
         return ref.definition.scope.module.body_of(ref.definition)
 
     def ancestors(self, cls: Value) -> list[Value]:
-        """A class and everything it inherits from, each once, nearest first."""
+        """A class and all of its ancestors, each once, nearest first."""
         if cls not in self._ancestors:
             self._ancestors[cls] = self._above(cls)
         return self._ancestors[cls]
@@ -650,7 +650,7 @@ class Evaluator:
     # Strings
 
     def text(self, given: Argument | None) -> str | None:
-        """A string that an argument is known to be (also when it is a member of an enum of strings)."""
+        """The known text of an argument (also of a member of an enum of strings)."""
         if given is None:
             return None
         found = self._as_text(self.value(given.value, given.use))
@@ -658,14 +658,14 @@ class Evaluator:
         return value if isinstance(value, str) else None
 
     def _as_text(self, value: Value) -> Value:
-        """What a value is as a string: a member of an enum of strings is its own value."""
+        """A value as a string: a member of an enum of strings is its own value."""
         if not isinstance(value, values.MemberValue):
             return value
         textual = {"builtins.str", "enum.StrEnum"} & {public_name(each) for each in self.ancestors(value.cls)}
         return value.value if textual else UNKNOWN
 
     def _printed(self, value: Value) -> Value:
-        """What a value is once it is formatted: a member of an enum is its value only where every Python agrees."""
+        """The formatted form of a value: a member of an enum is its value only where every Python agrees."""
         if not isinstance(value, values.MemberValue):
             return value
         ancestors = self.ancestors(value.cls)
@@ -674,7 +674,7 @@ class Evaluator:
         return value.value if textual and not changed else UNKNOWN
 
     def _text_call(self, func: ast.Attribute, call: ast.Call, use: Use) -> Value | None:
-        """What `"...".format(...)` or `"...".join(...)` returns, None for any other call."""
+        """The result of `"...".format(...)` or `"...".join(...)`, None for any other call."""
         base = self.value(func.value, use)
         if not isinstance(base, values.Constant) or not isinstance(base.value, str):
             return None
@@ -699,7 +699,7 @@ class Evaluator:
     # Calls
 
     def call(self, call: ast.Call, use: Use) -> Value:
-        """What a call returns."""
+        """The result of a call."""
         func = call.func
         if isinstance(func, ast.Attribute):
             if func.attr in {"format", "join"}:
@@ -718,7 +718,7 @@ class Evaluator:
         return self._called(self.called_function(found) if isinstance(found, values.Instance) else found, call, use)
 
     def _gotten(self, getter: ast.Call, owner: ast.expr, use: Use) -> Value | None:
-        """What `attrgetter("name")(owner)` or `itemgetter(key)(owner)` gives, None for any other call."""
+        """The result of `attrgetter("name")(owner)` or `itemgetter(key)(owner)`, None for any other call."""
         if len(getter.args) != 1 or getter.keywords:
             return None
         match self.value(getter.func, use):
@@ -762,7 +762,7 @@ class Evaluator:
                 return self.made(func)
 
     def _of_own_worker(self, made: Value, call: ast.Call, use: Use) -> Value:
-        """What a class of workers has for `event` makes: an event of the worker that it is called on."""
+        """The result of a worker class's own `event`: an event of the worker that it is called on."""
         func = call.func
         if not isinstance(made, values.EventValue) or not isinstance(func, ast.Attribute) or func.attr != "event":
             return made
@@ -796,19 +796,19 @@ class Evaluator:
         return values.TaskValue(self.task_name(options, use, target), worker.name or "", target)
 
     def task_name(self, options: ast.Call | None, use: Use, target: Value) -> str | None:
-        """The name of a task: what it is given, or the function's."""
+        """The name of a task: the given one, or the function's."""
         given = argument(options, use, "name", END) if options is not None else None
         if given is not None and not is_none(given.value):
             return self.text(given)
         return target.definition.name if isinstance(target, values.FunctionRef) else None
 
     def event(self, worker: values.WorkerValue, call: ast.Call, use: Use) -> values.EventValue:
-        """What `worker.event(...)` makes."""
+        """The result of `worker.event(...)`."""
         name = self.text(argument(call, use, "name"))
         return values.EventValue(name, worker.name or "", reported=name is None)
 
     def worker_name(self, call: ast.Call, cls: Value, use: Use) -> str | None:
-        """The name in `Worker(...)`, or the one that a subclass gives itself."""
+        """The name in `Worker(...)`, or the one that a subclass sets."""
         if isinstance(cls, values.ClassRef):
             return self._own_name(call, cls, use)
         return self.text(argument(call, use, "name"))
@@ -863,7 +863,7 @@ class Evaluator:
                 return self._made_from(name, args, call, use)
 
     def _evaluated(self, given: ast.expr, use: Use) -> Value:
-        """What `eval` of a text that is known gives."""
+        """The result of `eval` of a known text."""
         text = self._as_text(self.value(given, use))
         if not isinstance(text, values.Constant) or not isinstance(text.value, str):
             return UNKNOWN
@@ -874,7 +874,7 @@ class Evaluator:
         return self.value(found, use) if isinstance(found, ast.Name | ast.Attribute) else UNKNOWN
 
     def _made_from(self, name: str, args: list[ast.expr], call: ast.Call, use: Use) -> Value:
-        """What other functions and classes from outside the project make of their arguments."""
+        """What external functions and classes make of their arguments."""
         last = name.rpartition(".")[2]
         match name:
             case _ if name in _LOADERS and args:
@@ -889,12 +889,12 @@ class Evaluator:
                 return UNKNOWN if opaque else self.made(ExternalName(name))
 
     def _is_given_event(self, call: ast.Call, use: Use) -> bool:
-        """Whether a call is given an event, or what attaches to one: what it returns may well be that or hold it."""
+        """Whether a call receives an event, or what attaches to one: its result may well be that or contain it."""
         given = [each for each in plain_arguments(call, use) if self.may_be_ours(use.scope, each.value)]
         return any(self._holds_event(self.value(each.value, each.use)) for each in given) or self._is_taken(call, use)
 
     def _is_taken(self, call: ast.Call, use: Use) -> bool:
-        """Whether a call is a method of a container with an event, as `events.pop()`."""
+        """Whether a call is a method of a container with an event, such as `events.pop()`."""
         func = call.func
         if not isinstance(func, ast.Attribute) or func.attr not in _TAKING:
             return False
@@ -907,7 +907,7 @@ class Evaluator:
         return any(map(_is_of_event, contained(value, self.items)))
 
     def _default(self, call: ast.Call, use: Use) -> Value:
-        """What a field of a dataclass is where nothing else is given for it."""
+        """The value of a dataclass field if nothing else is given for it."""
         given = {each.keyword: self.value(each.value, use) for each in plain_arguments(call, use)}
         factory = given.get("default_factory", UNKNOWN)
         if isinstance(factory, values.FunctionRef | values.LambdaRef):
@@ -915,7 +915,7 @@ class Evaluator:
         return given.get("default", UNKNOWN)
 
     def _above_receiver(self, use: Use) -> Value:
-        """What `super()` is, as far as it matters: the plain worker behind an object of a subclass."""
+        """The value of `super()`, as far as it matters: the plain worker behind an object of a subclass."""
         scope = use.scope
         owner = self.class_of(scope.parent) if scope.receiver and scope.parent is not None else None
         return values.WorkerValue(None) if owner is not None and is_worker_class(self, owner) else NOT_OURS
@@ -931,7 +931,7 @@ class Evaluator:
         return found or UNKNOWN
 
     def _at_path(self, given: ast.expr, use: Use) -> Value:
-        """What is found under a path in a text: `shop.bus:placed`, or `shop.bus.placed`."""
+        """The value at a path in a text: `shop.bus:placed`, or `shop.bus.placed`."""
         text = self._as_text(self.value(given, use))
         path = text.value if isinstance(text, values.Constant) and isinstance(text.value, str) else ""
         module, _, rest = path.partition(":") if ":" in path else path.partition(".")
@@ -965,7 +965,7 @@ class Evaluator:
     # Arguments
 
     def arguments(self, call: ast.Call, use: Use) -> tuple[Argument, ...]:
-        """List the arguments of a call; what is unpacked counts item by item where it is known."""
+        """List the arguments of a call; unpacked ones count item by item where known."""
         found: list[Argument] = []
         for each in plain_arguments(call, use):
             items = self._unpacked(each) if each.keyword in {"*", "**"} else None
@@ -973,7 +973,7 @@ class Evaluator:
         return tuple(found)
 
     def handler_of(self, call: ast.Call, use: Use) -> Argument | None:
-        """What is given to `on`, or to what it returned, as the handler; `None` in its place is nothing."""
+        """The handler passed to `on`, or to its result; `None` counts as nothing."""
         given = next((each for each in self.arguments(call, use) if each.keyword in {"", "*"}), None)
         return None if given is None or is_none(given.value) else given
 
@@ -998,7 +998,7 @@ class Evaluator:
     # Functions
 
     def _decorated(self, function: values.FunctionRef) -> Value:
-        """What the name of a function is bound to: a handler of the outermost decorator's event, else the function.
+        """The value of a decorated function's name: a handler of the outermost decorator's event, else the function.
 
         What another decorator makes of a handler is not known, so the event is not known then.
         """
@@ -1020,7 +1020,7 @@ class Evaluator:
         return function
 
     def attached_by(self, decorator: Value) -> values.EventValue | None:
-        """The event that a decorator attaches functions to, None if it attaches nothing."""
+        """The event to which a decorator attaches functions, None if it attaches nothing."""
         match decorator:
             case values.Method(values.EventValue() as event, "on") | values.Attachment(event):
                 return event
@@ -1034,7 +1034,7 @@ class Evaluator:
                 return None
 
     def called_function(self, value: Value) -> Value:
-        """What a call of a class, object or partial runs: `__init__`, `__call__`, what is in it; others themselves."""
+        """What a call of a class, object or partial runs: `__init__`, `__call__`, the function; others themselves."""
         match value:
             case values.PartialFunction(function):
                 return function
@@ -1049,7 +1049,7 @@ class Evaluator:
     def attaching_calls(
         self, function: values.FunctionRef | values.LambdaRef
     ) -> list[tuple[values.EventValue, ast.Call, Use]]:
-        """The calls in a function that attach its parameter to an event, as `def hook(f): return placed.on(f)` does.
+        """The calls in a function that attach its parameter to an event, as in `def hook(f): return placed.on(f)`.
 
         Each comes with the call that holds the options.
         """
@@ -1111,7 +1111,7 @@ class Evaluator:
         return self._bound(function, positional, named, taken)
 
     def _abstract(self, value: Value) -> Value:
-        """What matters of an argument: which event a function is given is never known, for it may be given others."""
+        """The relevant part of an argument: which event a function receives is unknown, since it may receive others."""
         match value:
             case values.EventValue() | values.HandlerValue():
                 return values.EventValue(None)
@@ -1143,7 +1143,7 @@ class Evaluator:
         return _sorted({name: value for name, value in found.items() if value != UNKNOWN and name in known})
 
     def returned(self, function: values.FunctionRef | values.LambdaRef, bindings: Bindings = ()) -> Value:
-        """What a call of a function returns, as its `return` statements or else its annotation say."""
+        """The result of a function call, by its `return` statements or else its annotation."""
         key = (function, bindings)
         if key in self._open_calls:
             return self._cut()
@@ -1187,7 +1187,7 @@ class Evaluator:
         return merged(found) if found else UNKNOWN
 
     def _is_reached(self, scope: Scope, branches: tuple[tuple[int, int], ...]) -> bool | None:
-        """Whether the branches of a function are taken, None where it cannot be known."""
+        """Whether the branches of a function are taken, None if unknown."""
         verdicts: list[bool | None] = []
         for branch in branches:
             for test, wanted in scope.tests.get(branch, [(ast.Name("?"), True)]):
@@ -1221,7 +1221,7 @@ class Evaluator:
     # Containers and loops
 
     def subscript(self, base: Value, index: ast.expr, use: Use) -> Value:
-        """What `base[index]` is."""
+        """The value of `base[index]`."""
         match base:
             case values.ContainerValue():
                 return self.item(base, self.value(index, use))
@@ -1244,7 +1244,7 @@ class Evaluator:
                 return base if isinstance(base, values.NotOurs) else UNKNOWN
 
     def _module_named(self, name: Value, use: Use) -> Value:
-        """What `sys.modules[name]` is."""
+        """The value of `sys.modules[name]`."""
         if isinstance(name, values.Constant) and isinstance(name.value, str) and name.value:
             return self.lookup.imported(use.file, 0, name.value) or UNKNOWN
         return UNKNOWN
@@ -1255,13 +1255,13 @@ class Evaluator:
         return self.attribute(base, text, use) if isinstance(text, str) else base
 
     def item(self, container: values.ContainerValue, key: Value) -> Value:
-        """What stands under an index or key; one of several where that cannot be known."""
+        """The value at an index or key; one of several if unknown."""
         return self._asked_once(container, key, lambda: [self._item(container, key)])[0]
 
     def _asked_once(
         self, container: values.ContainerValue, key: Value | None, work_out: Callable[[], list[Value]]
     ) -> list[Value]:
-        """Work out what is in a container, or under one of its keys.
+        """Evaluate the contents of a container, or one of its keys, once.
 
         Of `found["a"] = make(found["b"])` and so on in a cycle each is asked once, as functions are.
         """
@@ -1287,7 +1287,7 @@ class Evaluator:
         return values.Ambiguous("event", events) if events else UNKNOWN
 
     def _by_key(self, container: values.ContainerValue) -> dict[Value, list[tuple[ast.expr, Use]]]:
-        """What stands under each key of a dict: what is assigned to it later, else what it is written with."""
+        """The value of each key of a dict: assigned later, or else in the literal."""
         asked = (container, self._frame_of(container.use.scope) if self._frames else ())
         if asked not in self._keyed_items:
             found = self._keyed_items[asked] = dict[Value, "list[tuple[ast.expr, Use]]"]()
@@ -1301,7 +1301,7 @@ class Evaluator:
         return self._keyed_items[asked]
 
     def items(self, container: values.ContainerValue) -> list[Value]:
-        """Everything that is known to be in a container."""
+        """All known contents of a container."""
 
         def work_out() -> list[Value]:
             items = container.node.values if isinstance(container.node, ast.Dict) else container.node.elts
@@ -1311,7 +1311,7 @@ class Evaluator:
         return self._asked_once(container, None, work_out)
 
     def _assigned_items(self, container: values.ContainerValue) -> Iterator[tuple[ast.Subscript, ast.expr, Use]]:
-        """What is assigned to items of a container by its name, anywhere in the file that binds it."""
+        """Values assigned to items of a container by its name, anywhere in the file that binds it."""
         definition = container.definition
         if definition is None:
             return
@@ -1324,14 +1324,14 @@ class Evaluator:
                     yield target, value, use
 
     def _in_turn(self, expr: Element | Part, use: Use) -> Value:
-        """What a loop or an unpacking binds; not known where it is not the same in all turns."""
+        """The value bound by a loop or an unpacking; unknown if it differs between iterations."""
         found = [self.value(*each) for each in self.turns(expr, use) if each != (expr, use)]
         value = merged(found)
         vague = value in {UNKNOWN, NOT_OURS} or isinstance(value, values.Ambiguous)
         return value if vague or len(set(found)) == 1 else UNKNOWN
 
     def turns(self, expr: Derived, use: Use, depth: int = 0) -> list[tuple[Derived, Use]]:
-        """What an expression stands for in the turns of the loop that binds it, one after another.
+        """The values of an expression in the iterations of the loop that binds it.
 
         It is the expression itself where there is no loop, or where it cannot be known what the loop goes through.
         """
@@ -1365,7 +1365,7 @@ class Evaluator:
         return None if item is None else (item, found.use)
 
     def _looped(self, of: Derived, use: Use, depth: int) -> list[tuple[Derived, Use]]:
-        """What a loop goes through, nothing where that cannot be known."""
+        """The iterated values of a loop, nothing if unknown."""
         match of:
             case ast.Call(ast.Attribute(base, "items" | "keys" | "values" as part), [], []):
                 of = base
@@ -1393,7 +1393,7 @@ class Evaluator:
         return found
 
     def _changes(self, container: values.ContainerValue) -> bool:
-        """Whether something goes by a name that more is added to."""
+        """Whether something is bound to a name to which more is added."""
         definition = container.definition
         if definition is None or isinstance(container.node, ast.Tuple):
             return False
@@ -1402,7 +1402,7 @@ class Evaluator:
         return self._changing[definition]
 
     def _rest(self, expr: Rest, use: Use) -> Value:
-        """What an unpacking leaves to a starred target: the items in the middle, as a list."""
+        """The part of an unpacking bound to a starred target: the items in the middle, as a list."""
         found = self.value(expr.of, use)
         if not isinstance(found, values.ContainerValue) or isinstance(found.node, ast.Dict):
             return UNKNOWN
@@ -1415,11 +1415,11 @@ class Evaluator:
     # What is attached
 
     def attached(self, expr: ast.expr, use: Use) -> list[tuple[Value, ...]]:
-        """What a call attaches: one function after another where a loop runs over it, and what each of them can be."""
+        """What a call attaches: one function per iteration of a surrounding loop, with its possible values."""
         return [self._functions(*each) for each in self.turns(expr, use)]
 
     def _functions(self, expr: Derived, use: Use, depth: int = 0) -> tuple[Value, ...]:
-        """What is attached: one function, or one for each arm in which the name is bound; else whatever it is."""
+        """What is attached: one function, or one for each branch that binds the name; else whatever it is."""
         found: list[Value] = []
         match expr:
             case ast.IfExp(_, first, second):
@@ -1455,7 +1455,7 @@ _NOTHING = ast.Slice()
 
 
 def alternatives(expr: ast.expr) -> list[ast.expr]:
-    """The sides of `a | b | c`, found without recursion: Python's own tree is as deep as there are sides."""
+    """The sides of `a | b | c`, found without recursion, since Python's tree is as deep as there are sides."""
     found: list[ast.expr] = []
     while isinstance(expr, ast.BinOp) and isinstance(expr.op, ast.BitOr):
         found.append(expr.right)
@@ -1464,7 +1464,7 @@ def alternatives(expr: ast.expr) -> list[ast.expr]:
 
 
 def function_of(value: Value) -> Value:
-    """The function behind a handler or task, and anything else as it is."""
+    """The function behind a handler or task, and anything else unchanged."""
     match value:
         case values.HandlerValue(_, target):
             return target
@@ -1489,14 +1489,14 @@ def function_node(ref: values.FunctionRef) -> ast.FunctionDef | ast.AsyncFunctio
 
 
 def _root(expr: ast.expr) -> str:
-    """The name that `name.attribute[item]` begins with, "" for none."""
+    """The name at the beginning of `name.attribute[item]`, "" if there is none."""
     while isinstance(expr, ast.Attribute | ast.Subscript):
         expr = expr.value
     return expr.id if isinstance(expr, ast.Name) else ""
 
 
 def assigned_by_name(source: Definition) -> dict[str, list[Definition]]:
-    """What the file of a definition assigns to attributes of the name."""
+    """What the defining file assigns to attributes of the name."""
     name, module = source.name, source.scope.module
     found: dict[str, list[Definition]] = {}
     if re.search(rf"\b{re.escape(name)}\s*\.\s*\w+\s*[:=]|\bsetattr\s*\(\s*{re.escape(name)}\b", module.text.text):
@@ -1524,7 +1524,7 @@ def _is_super(call: ast.Call) -> bool:
 
 
 def _is_changed(definition: Definition) -> bool:
-    """Whether its file calls a method of the name that changes a container."""
+    """Whether the file calls a method of the name that modifies a container."""
     module = definition.scope.module
     if not re.search(rf"{re.escape(definition.name)}\s*\.\s*(?:{'|'.join(_CHANGING)})", module.text.text):
         return False

@@ -26,7 +26,7 @@ ALL_NAMES = " "
 
 
 def answer(exported: frozenset[str], question: str) -> bool | frozenset[str]:
-    """Answer a question about what a file exports: a name, one with `MODULES` before it, `ANY_NAME` or `ALL_NAMES`."""
+    """Answer a query on a file's exports: a name, one with the prefix `MODULES`, `ANY_NAME` or `ALL_NAMES`."""
     if question == ALL_NAMES:
         return exported
     if question.startswith(MODULES):
@@ -40,17 +40,17 @@ def is_exported(exported: Collection[str], name: str) -> bool:
 
 
 def name_of(filled: str) -> str:
-    """The name that is filled, or a part of which is; `ANYTHING` where that is not known."""
+    """The filled name, or the name of which a part is filled; `ANYTHING` if unknown."""
     return filled.removesuffix(HELD).partition(".")[0]
 
 
 def own_names(exported: Iterable[str]) -> Iterator[str]:
-    """Yield the names that a file exports, without what its `__getattr__` makes up."""
+    """Yield the names that a file exports, without those its `__getattr__` makes up."""
     return (name for name in exported if name != ANYTHING and not name.startswith((NOT, MODULES)))
 
 
 def united(one: frozenset[str], other: frozenset[str]) -> frozenset[str]:
-    """What a file exports that was found to export one thing, and another once more was known of other files.
+    """The union of two results for a file's exports, the second with more known about other files.
 
     It is never less than either: a name leads to modules alone only if it does in both.
     """
@@ -69,7 +69,7 @@ def united(one: frozenset[str], other: frozenset[str]) -> frozenset[str]:
 
 
 def has_lost(before: frozenset[str], now: frozenset[str]) -> bool:
-    """Whether a file does not export any more something that it exported before."""
+    """Whether a file no longer exports something that it exported before."""
     if ANYTHING in before and (ANYTHING not in now or any(name.startswith(NOT) for name in now - before)):
         return True
     return not all(is_exported(now, name) for name in own_names(before))

@@ -86,7 +86,7 @@ _OURS = (
 
 
 class Carried(NamedTuple):
-    """What a value is, holds, makes or gives.
+    """What a value is, contains, creates or returns.
 
     Attributes:
         ours: Whether something of upnext is among it.
@@ -117,7 +117,7 @@ class Exported(NamedTuple):
 
 @dataclass(slots=True)
 class Exports:
-    """Knows what files export.
+    """Determines what files export.
 
     Attributes:
         evaluator: Works out values.
@@ -161,7 +161,7 @@ class Exports:
         return self._names_in(scope, self.interest(scope.module).names, self._names)
 
     def _evident_in(self, scope: Scope) -> Names:
-        """The same without those that come from a module whose name is worked out."""
+        """The same without those from a module with a computed name."""
         evident = self.interest(scope.module).evident
         return self.names_in(scope) if evident is None else self._names_in(scope, evident, self._evident)
 
@@ -193,7 +193,7 @@ class Exports:
         return bool(found)
 
     def filled(self, file: str) -> frozenset[str]:
-        """What others put something of upnext into, of a file: its names, as `exported_names` has it."""
+        """The names of a file under which others store something of upnext, in the form of `exported_names`."""
         found = self.consulted[file, FILLED] = self.filled_by_others(file)
         return found
 
@@ -238,7 +238,7 @@ class Exports:
             names.add_module(name, alone)
 
     def _spread(self, names: Names, module: SourceModule) -> None:
-        """Add the names of a module that hold one of those that are there."""
+        """Add the module-level names that contain one of those already there."""
         waiting = [each for each in module.scope.every() if not isinstance(each.binding, ModuleImport | NameImport)]
         while True:
             fresh = {
@@ -253,7 +253,7 @@ class Exports:
             names.add(fresh)
 
     def _with_imports(self, module: SourceModule) -> list[Scope]:
-        """The scopes of functions and classes that import something."""
+        """The scopes of functions and classes with imports."""
         lines = module.text.lines_with(["import"])
         found: list[Scope] = []
         waiting = [module.scope]
@@ -268,7 +268,7 @@ class Exports:
         return found
 
     def _starred(self, module: SourceModule) -> dict[str, ModuleRef | ExternalName]:
-        """The names that star imports bring which can be of upnext, and the modules that they are brought from."""
+        """The possible upnext names brought by star imports, and their modules."""
         if module.file in self._stars:
             return self._stars[module.file]
         names = self._stars[module.file] = dict[str, "ModuleRef | ExternalName"]()
@@ -288,7 +288,7 @@ class Exports:
         return names
 
     def _member_alone(self, file: str, name: str) -> ModuleRef | None:
-        """The module that a name of a file stands for, None if that can be something else as well."""
+        """The module behind a name of a file, None if the name can be something else as well."""
         if not self.has(file, f"{MODULES}{name}"):
             return None
         found = {*self.evaluator.lookup.member(file, name)}
@@ -322,7 +322,7 @@ class Exports:
         return self.holds_candidates(source)
 
     def _module_alone(self, definition: Definition) -> ModuleRef | None:
-        """The module that an import binds its name to, None if that can be something else as well."""
+        """The module to which an import binds its name, None if it can be something else as well."""
         lookup = self.evaluator.lookup
         match definition.binding:
             case ModuleImport(module):
@@ -334,7 +334,7 @@ class Exports:
                 return None
 
     def _alone_in(self, package: ModuleRef | ExternalName | None, name: str, importer: str) -> ModuleRef | None:
-        """The module that a name in a package stands for, None if that can be something else as well."""
+        """The module behind a name in a package, None if it can be something else as well."""
         if not isinstance(package, ModuleRef):
             return None
         if package.file is not None and package.file != importer and self.has(package.file, name):
@@ -387,7 +387,7 @@ class Exports:
         return Exported(frozenset(names), tuple(modules))
 
     def _bound_in(self, module: SourceModule) -> set[str]:
-        """The names that a file has without asking its `__getattr__`."""
+        """The names that a file has without calling its `__getattr__`."""
         lookup = self.evaluator.lookup
         found = self._submodules(module)
         seen, waiting = {module.file}, [module]
@@ -415,7 +415,7 @@ class Exports:
         return {name for name in names if modules.submodule(package, name, module.file)}
 
     def _made_up(self, module: SourceModule) -> MadeUp:
-        """What the `__getattr__` of a module can give of upnext."""
+        """What of upnext the `__getattr__` of a module can return."""
         names = self.interest(module).names
         found = MadeUp()
         for each in module.scope.definitions.get("__getattr__", ()):
@@ -430,7 +430,7 @@ class Exports:
         return MadeUp(others=True) if found.others or has_more else found
 
     def _makes_up_names(self, scope: Scope, names: Names) -> bool:
-        """Whether a module puts something of upnext into its place or class, or under a name that is worked out."""
+        """Whether a module replaces itself or its class by something of upnext, or binds it under a computed name."""
         found: list[tuple[ast.expr, ast.expr]] = [(target, value) for target, value, _ in scope.items]
         made = [each for each in scope.items if not isinstance(each[0].slice, ast.Constant)]
         if any(are_own_names(item.value) and mentions(value, self.names_in(scope)) for item, value, _ in made):
@@ -446,7 +446,7 @@ class Exports:
         yield from (f"{folder}/" for folder in self._folders_of(source) if self.holds_exports(f"{folder}/"))
 
     def _exported(self, module: SourceModule, name: str) -> Carried:
-        """What a name of a file carries for those that import it."""
+        """What a name of a file carries for its importers."""
         definitions = module.scope.definitions.get(name)
         if self._is_filled(module.file, name):
             return _OURS_ITSELF
@@ -465,7 +465,7 @@ class Exports:
         return any(name_of(each) == name for each in self.filled(file))
 
     def _filled(self, module: SourceModule, name: str) -> Carried:
-        """What is assigned to attributes of what a name stands for, or given to a method of it."""
+        """What is assigned to attributes of a name's value, or passed to a method of it."""
         found = Carried()
         for target, definition in module.scope.attributes:
             if root_name(target) == name:
@@ -493,7 +493,7 @@ class Exports:
         return self._passed_on(source, name) if alone is None else Carried(modules=frozenset({alone}))
 
     def _passed_on(self, source: ModuleRef | ExternalName | None, name: str) -> Carried:
-        """What a name carries that another file exports and that is not a module itself."""
+        """What a name carries that another file exports and that is not itself a module."""
         if isinstance(source, ModuleRef) and source.file is not None and self.has(source.file, f"{MODULES}{name}"):
             return Carried(modules=frozenset({source}))
         return _OURS_ITSELF
@@ -519,7 +519,7 @@ class Exports:
         return Carried(ours=self._is_made(value, definition.use, set()) or _hands_modules(value, names))
 
     def gives_events(self, expr: Derived | None, use: Use, *, followed: bool = False) -> bool:
-        """Whether an expression is, holds or gives events or workers, or, unless it has to be `followed`, may do so."""
+        """Whether an expression is, contains or returns events or workers or, unless `followed` is set, may do so."""
         while isinstance(expr, Element | Part | Rest | Inside):
             expr = expr.of
         if expr is None or isinstance(expr, _PLAIN) or not self.may_be_ours(use.scope, expr):
@@ -540,15 +540,15 @@ class Exports:
                 return self.carries(value, use.file)
 
     def carries(self, value: values.Value, file: str) -> bool:
-        """Whether a value of a file is, holds, makes or gives something of upnext, or a module with something of it."""
+        """Whether a value is, contains, creates or returns something of upnext, or a module with something of it."""
         return self.carried(value, file) != Carried()
 
     def has_own(self, cls: values.ClassRef) -> bool:
-        """Whether a class itself has, makes or gives something of upnext: for that no file of an ancestor is read."""
+        """Whether a class itself has, creates or returns something of upnext, without reading any ancestor's file."""
         return any(self.carries(each, cls.file) for each in self._own_members(cls))
 
     def carried(self, value: values.Value, file: str) -> Carried:
-        """Work out what a value of a file is, holds, makes or gives of upnext.
+        """Determine what of upnext a value of a file is, contains, creates or returns.
 
         Of the functions and classes of other files it is asked whether those export them: what stands in them is not
         looked at again for each file that they are used in.
@@ -574,7 +574,7 @@ class Exports:
         return Carried(modules=frozenset(modules))
 
     def _carried_by_itself(self, value: values.Value, file: str) -> Carried | None:
-        """What a value of a file carries, None if that is what it holds, makes or gives."""
+        """What a value of a file carries directly, None if it is what it contains, creates or returns."""
         match value:
             case values.FunctionRef() | values.ClassRef() if value.file != file:
                 name = _outermost(value.definition).name
@@ -603,7 +603,7 @@ class Exports:
                 return False
 
     def _inside(self, value: values.Value) -> Iterator[values.Value]:
-        """What a value holds, makes or gives."""
+        """What a value contains, creates or returns."""
         match value:
             case values.ContainerValue(node, use):
                 yield from self.evaluator.items(value)
@@ -631,7 +631,7 @@ class Exports:
         return key is not None and not isinstance(key, ast.Constant) and self.may_be_ours(scope, key)
 
     def _members(self, cls: values.ClassRef) -> Iterator[values.Value]:
-        """What a class and its objects have: methods, attributes, what methods assign, and what its ancestors have."""
+        """The members of a class and its objects: methods, attributes, assignments in methods, and inherited ones."""
         evaluator = self.evaluator
         if class_node(cls).keywords:
             yield from evaluator.metaclasses([cls])
@@ -644,7 +644,7 @@ class Exports:
                 yield each
 
     def _own_members(self, cls: values.ClassRef) -> Iterator[values.Value]:
-        """What a class and its objects have, without what its ancestors have."""
+        """The members of a class and its objects, without inherited ones."""
         evaluator = self.evaluator
         body = evaluator.body_of(cls)
         names = self.interest(body.module).names
@@ -658,12 +658,12 @@ class Exports:
                 yield evaluator.defined((definition,))
 
     def _can_be_ours(self, definition: Definition, names: Names) -> bool:
-        """Whether a method names anything that can be of upnext; what is assigned is looked at in any case."""
+        """Whether a method names anything that can be of upnext; assigned values are examined in any case."""
         binding = definition.binding
         return self.everything or not isinstance(binding, FunctionDefinition) or holds(binding.node, names)
 
     def _can_return_ours(self, function: values.FunctionRef) -> bool:
-        """Whether what a function returns, or is said to return, can be of upnext."""
+        """Whether what a function returns, or is declared to return, can be of upnext."""
         body = self.evaluator.body_of(function)
         annotation = cast("FunctionNode", body.node).returns
         given = [each.node for each in body.returns]
@@ -672,7 +672,7 @@ class Exports:
         )
 
     def _returns_unknown(self, function: values.FunctionRef) -> bool:
-        """Whether a function returns what is made from something of upnext, in a way that cannot be followed."""
+        """Whether a function returns something made from upnext objects in a way that cannot be followed."""
         body = self.evaluator.body_of(function)
         names = self._evident_in(body)
         for each in body.returns:
@@ -685,7 +685,7 @@ class Exports:
         return False
 
     def _is_made(self, expr: Derived, use: Use, seen: set[Definition]) -> bool:
-        """Whether an expression that cannot be followed holds something of upnext, also by way of other names."""
+        """Whether an expression that cannot be followed contains something of upnext, also through other names."""
         if isinstance(expr, Element | Part | Rest | Inside):
             return self._is_made(expr.of, use, seen)
         names = self._evident_in(use.scope)
@@ -725,7 +725,7 @@ class Exports:
         return value is not None and self._is_made(value, source.use, seen)
 
     def _is_direct(self, value: values.Value) -> bool:
-        """Whether a value is of upnext, or written out of such values."""
+        """Whether a value is of upnext, or literally composed of such values."""
         items = self.evaluator.items(value) if isinstance(value, values.ContainerValue) else [value]
         return any(isinstance(each, _OURS) for each in items)
 
@@ -742,7 +742,7 @@ class Exports:
 
 
 def _hands_modules(expr: Derived, names: Names) -> bool:
-    """Whether an expression gives a whole module, which has something of upnext, to a call."""
+    """Whether an expression passes a whole module that has something of upnext to a call."""
     if isinstance(expr, Element | Part | Rest | Inside):
         return _hands_modules(expr.of, names)
     given = [each for call in ast.walk(expr) if isinstance(call, ast.Call) for each in call.args]
@@ -750,7 +750,7 @@ def _hands_modules(expr: Derived, names: Names) -> bool:
 
 
 def _takes_by_name(expr: ast.expr, names: Names) -> bool:
-    """Whether an expression takes attributes by `getattr` of a module which has something of upnext."""
+    """Whether an expression takes attributes by `getattr` from a module that has something of upnext."""
     calls = [each for each in ast.walk(expr) if isinstance(each, ast.Call)]
     return any(
         isinstance(call.func, ast.Name) and call.func.id == "getattr" and _hands_modules(call, names) for call in calls
@@ -762,7 +762,7 @@ def _is_awaited_send(node: ast.expr) -> bool:
 
 
 def _outermost(definition: Definition) -> Definition:
-    """The function or class of a module that a definition stands in, or the definition itself."""
+    """The top-level function or class around a definition, or the definition itself."""
     scope = definition.scope
     while scope.parent is not None:
         owners = [each for each in (*scope.parent.functions, *scope.parent.classes) if _node(each) is scope.node]

@@ -34,7 +34,7 @@ Source: TypeAlias = Definition | ModuleRef | ExternalName | DynamicMember
 
 @dataclass(slots=True)
 class Lookup:
-    """Looks names up, and keeps what it found.
+    """Resolves names, and caches the results.
 
     Attributes:
         modules: The project's module names.
@@ -53,7 +53,7 @@ class Lookup:
     )
 
     def name(self, use: Use, name: str, without: Definition | None = None) -> tuple[Source, ...]:
-        """Find what a name means at a place: several definitions where branches bind it.
+        """Find the definitions of a name at a place: several if branches bind it.
 
         Args:
             use: Where it is used.
@@ -83,7 +83,7 @@ class Lookup:
         return self._starred(scope.module.file, name) if scope.kind == "module" else None
 
     def member(self, file: str, name: str) -> tuple[Source, ...]:
-        """Find what a module has under a name."""
+        """Find the definitions of a module's name."""
         key = (file, name)
         if key in self._members:
             return self._members[key]
@@ -147,7 +147,7 @@ class Lookup:
         return name in names or any(self.modules.submodule(each, name, each.file or "") for each in packages)
 
     def _brought_to(self, file: str) -> tuple[set[str], list[ModuleRef]]:
-        """The names in all modules that star imports of a file lead to, and those of them that are packages."""
+        """The names in all modules that star imports of a file lead to, and which of them are packages."""
         names, packages = set[str](), list[ModuleRef]()
         waiting, seen = [file], {file}
         while waiting:
@@ -167,7 +167,7 @@ class Lookup:
         return names, packages
 
     def unseen_star(self, file: str) -> str:
-        """A module outside the project whose star import may bring any name into a file, "" where there is none."""
+        """An external module whose star import may bring any name into a file, "" if there is none."""
         waiting, seen = [file], set[str]()
         while waiting:
             current = waiting.pop()
@@ -182,7 +182,7 @@ class Lookup:
         return ""
 
     def exports(self, file: str) -> frozenset[str] | None:
-        """The names in a module's `__all__`, None without one or where it cannot be known."""
+        """The names in a module's `__all__`, None without one or if unknown."""
         module = self.load(file)
         values = module.exports if module is not None else None
         if values is None:
@@ -220,7 +220,7 @@ class Lookup:
         return None
 
     def path(self, use: Use, expr: ast.expr) -> tuple[Source, ...]:
-        """Find what a dotted name means, as long as it leads through modules."""
+        """Resolve a dotted name, as long as it leads through modules."""
         match expr:
             case ast.Name(name):
                 return self.name(use, name)
@@ -243,7 +243,7 @@ class Lookup:
                 return ()
 
     def follow(self, definition: Definition) -> tuple[Source, ...]:
-        """Find what a definition binds its name to, through imports."""
+        """Follow a definition through imports."""
         match definition.binding:
             case ModuleImport(module):
                 found = self.modules.find(module, definition.file)
@@ -273,7 +273,7 @@ class Lookup:
 
 
 def reaching_definitions(definitions: Sequence[Definition], line: int, branches: BranchPath) -> list[Definition]:
-    """Choose the definitions that a use at a line inside some branches can see, in source order."""
+    """Select the definitions that a use at a line inside some branches can see, in source order."""
     if len(definitions) == 1 and definitions[0].line < line and not definitions[0].branches:
         return [definitions[0]]
     found = _before(definitions, line - 1, branches)
@@ -296,7 +296,7 @@ def _before(definitions: Sequence[Definition], line: int, branches: BranchPath) 
 
 
 def excludes(first: BranchPath, second: BranchPath) -> bool:
-    """Whether two statements stand in different arms of one branching statement."""
+    """Whether two statements are in different branches of one statement."""
     for one, other in zip(first, second, strict=False):
         if one != other:
             return one[0] == other[0]

@@ -19,7 +19,7 @@ _OWN_NAMES = {"__name__", "__package__"}
 
 
 class MadeUp(NamedTuple):
-    """What a `__getattr__` can give of upnext.
+    """What of upnext a `__getattr__` can return.
 
     Attributes:
         modules: Modules, and packages that it gives modules of; None is any module.
@@ -36,7 +36,7 @@ class MadeUp(NamedTuple):
 
 
 def made_up(evaluator: Evaluator, module: SourceModule, definition: Definition) -> MadeUp:
-    """Work out what a `__getattr__` can give.
+    """Determine what a `__getattr__` can return.
 
     Args:
         evaluator: Works out values, and says which expressions can be of upnext.
@@ -67,7 +67,7 @@ def made_up(evaluator: Evaluator, module: SourceModule, definition: Definition) 
 
 
 def _assigned(evaluator: Evaluator, expr: ast.expr, use: Use) -> Iterator[tuple[ast.expr, Use]]:
-    """Yield what a name is assigned, or the expression itself."""
+    """Yield the values assigned to a name, or the expression itself."""
     sources = evaluator.lookup.name(use, expr.id) if isinstance(expr, ast.Name) else ()
     for source in sources:
         binding = source.binding if isinstance(source, Definition) else None
@@ -78,12 +78,12 @@ def _assigned(evaluator: Evaluator, expr: ast.expr, use: Use) -> Iterator[tuple[
 
 
 def _is_own_name(evaluator: Evaluator, expr: ast.expr, use: Use) -> bool:
-    """Whether an expression takes a name from `globals()`: one that the module has, or that is put there first."""
+    """Whether an expression takes a name from `globals()`: one that the module has, or that is stored there first."""
     return isinstance(expr, ast.Subscript) and _calls(evaluator, expr.value, use, "builtins.globals")
 
 
 def _owner(evaluator: Evaluator, expr: ast.expr, use: Use) -> ModuleRef | None:
-    """The module that `getattr(module, name)` takes the name from that is asked for."""
+    """The module from which `getattr(module, name)` takes the requested name."""
     match expr:
         case ast.Call(_, [owner, ast.Name(name), *_]) if _calls(evaluator, expr, use, "builtins.getattr"):
             node = use.scope.node
@@ -99,7 +99,7 @@ def _calls(evaluator: Evaluator, expr: ast.AST, use: Use, name: str) -> bool:
 
 
 def _imported(evaluator: Evaluator, expr: ast.expr, use: Use) -> set[ModuleRef | None]:
-    """The package of the modules that an `import_module` imports, if their names are known to begin with one.
+    """The package of the modules that an `import_module` imports, if their names have a known beginning.
 
     Nothing where that package is none of the project's; None for any module.
     """
@@ -114,7 +114,7 @@ def _imported(evaluator: Evaluator, expr: ast.expr, use: Use) -> set[ModuleRef |
 
 
 def _beginning(evaluator: Evaluator, expr: ast.expr, use: Use) -> tuple[str, bool]:
-    """How a text begins, and whether that is the whole of it."""
+    """The beginning of a text, and whether that is all of it."""
     match expr:
         case ast.JoinedStr(parts):
             pass

@@ -26,7 +26,7 @@ class ModuleRef:
 
 @dataclass(frozen=True, slots=True)
 class ExternalName:
-    """Something that the project does not define, by its full name."""
+    """Something external, by its full name."""
 
     name: str
 
@@ -71,7 +71,7 @@ class Modules:
                 self._links.setdefault(file, []).append(path)
 
     def names_leading_to(self, file: str) -> Iterator[str]:
-        """Yield the last names of the imports that can lead to a file: its own, and those of the packages around it."""
+        """Yield the last names of imports that can lead to a file: its own, and those of the packages around it."""
         for path in self.paths_of(file):
             way = path.removesuffix(".py")
             while way:
@@ -83,11 +83,11 @@ class Modules:
         return (file, *self._links.get(file, ()))
 
     def own_names_of(self, file: str) -> set[str]:
-        """The last parts of the names under which a file can be imported."""
+        """The last parts of the names by which a file can be imported."""
         return {path.removesuffix(".py").removesuffix("/__init__").rpartition("/")[2] for path in self.paths_of(file)}
 
     def names_concerned_by(self, before: Mapping[str, object], now: Mapping[str, object]) -> set[str]:
-        """The last names of the imports that can mean something else since files export something else.
+        """The last names of imports whose meaning may change because exports of files have changed.
 
         "" is that of the package around a file, and `*` a star.
 
@@ -130,7 +130,7 @@ class Modules:
         return name.removesuffix("__init__").removesuffix(".") if name.endswith("__init__") else name
 
     def can_import(self, file: str) -> bool:
-        """Whether an import statement can name the module in a file: a dot in a file's name is none of its path."""
+        """Whether an import statement can name the module in a file; with a dot in the file's name it cannot."""
         root = self.root_of(file)
         path = file[len(root) + 1 :] if root else file
         return path != "__init__.py" and all(
@@ -138,16 +138,16 @@ class Modules:
         )
 
     def unique_name_of(self, file: str) -> str:
-        """The full name of the module in a file, or what tells it from one of that name in another import root."""
+        """The full name of the module in a file, or what distinguishes it from one in another import root."""
         return self.shared.get(file) or self.name_of(file)
 
     def named(self, unique_name: str) -> ModuleRef | ExternalName | None:
-        """Find the module with a name that `unique_name_of` gave."""
+        """Find a module by a name from `unique_name_of`."""
         file = next((file for file, name in self.shared.items() if name == unique_name), None)
         return self.find(unique_name, "") if file is None else ModuleRef(self.name_of(file), file)
 
     def find(self, name: str, importer: str) -> ModuleRef | ExternalName | None:
-        """Find what `import name` means in a file.
+        """Resolve `import name` in a file.
 
         Returns:
             A module of the project, a name outside it, or None where the project should have the module and has not.
@@ -170,7 +170,7 @@ class Modules:
         return None if bases and top not in sys.stdlib_module_names else ExternalName(name)
 
     def relative(self, level: int, module: str, importer: str) -> ModuleRef | ExternalName | None:
-        """Find what `from ..module import x` means in a file."""
+        """Resolve `from ..module import x` in a file."""
         folder = importer.rpartition("/")[0]
         for _ in range(level - 1):
             if not folder:
@@ -190,7 +190,7 @@ class Modules:
         return self.at(package.file.rpartition("/")[0], name)
 
     def _bases(self, importer: str, top: str) -> list[str]:
-        """The folders that an import in a file can mean a module by, if they have the first part of its name."""
+        """The folders from which an import in a file can find a module, if they have the first part of its name."""
         key = (top, importer.rpartition("/")[0])
         if key not in self._having:
             self._having[key] = [base for base in self._searched(importer, top) if self.at(base, top) is not None]
@@ -206,7 +206,7 @@ class Modules:
         return list(dict.fromkeys(bases))
 
     def at(self, base: str, name: str) -> ModuleRef | ExternalName | None:
-        """Find what a name means in a folder that imports start from."""
+        """Resolve a name in an import root."""
         path = "/".join([*([base] if base else []), *name.split(".")])
         if path == self.catalog:
             return _CATALOG
@@ -226,7 +226,7 @@ class Modules:
 
 @dataclass(slots=True)
 class RecordedModules:
-    """Answers questions about module names, and records each answer: it may change when files come and go.
+    """Answers questions about module names, and records each answer, which may change when files come and go.
 
     Attributes:
         modules: The module names.
@@ -278,7 +278,7 @@ class RecordedModules:
 
 
 def still_answers(modules: Modules, question: tuple[str, ...], answer: str) -> bool:
-    """Whether a question of `RecordedModules` has the answer that it had."""
+    """Whether a question of `RecordedModules` still has the same answer."""
     verb, *rest, folder = question
     importer = f"{folder}/_.py" if folder else "_.py"
     match verb:
@@ -310,7 +310,7 @@ def map_modules(
     catalog: str | None = None,
     renamed: tuple[tuple[str, str], ...] = (),
 ) -> Modules:
-    """Map the files of a project (and links to them) to module names."""
+    """Map the files of a project, and links to them, to module names."""
     installed = {
         f"{name}{file[len(folder) :]}": file for folder, name in renamed for file in files if _is_in(file, folder)
     }
@@ -327,7 +327,7 @@ def map_modules(
 
 
 def _unique_names(modules: Modules) -> dict[str, str]:
-    """Tell modules of one name in several import roots apart, by their way from the project root."""
+    """Distinguish modules of the same name in several import roots by their path from the project root."""
     files: defaultdict[str, dict[str | None, str]] = defaultdict(dict)
     for file in sorted(set(modules.files.values())):
         files[modules.name_of(file)][modules.root_of(file)] = file

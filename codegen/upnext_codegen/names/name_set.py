@@ -24,7 +24,7 @@ _WHOLE = frozenset({"__dict__", "__getattr__", "__getattribute__"})
 
 @dataclass(slots=True, eq=False)
 class Names:
-    """The names of a scope that can stand for something of upnext, and the lines that hold one.
+    """The names of a scope that can stand for something of upnext, and the lines that contain one.
 
     Attributes:
         text: The text of the file.
@@ -59,7 +59,7 @@ class Names:
         )
 
     def without(self, names: set[str]) -> Names:
-        """The names but for some, to add others to."""
+        """The names except some, to add others to."""
         found = self.copy()
         found.all -= names
         for name in names:
@@ -96,7 +96,7 @@ class Names:
         )
 
     def add_parts(self, names: Mapping[str, str]) -> None:
-        """Add names of which one attribute can stand for anything, or where that is "", the name itself."""
+        """Add names of which one attribute can stand for anything or, if that is "", the name itself."""
         self.add([name for name, attribute in names.items() if not attribute])
         for name, attribute in names.items():
             if attribute and not self.is_whole(name):
@@ -118,7 +118,7 @@ class Names:
         return index < len(self.lines) and self.lines[index] <= (last or first)
 
     def among(self, definition: Definition) -> Among:
-        """The names that stand in the lines of a function or class, and what is known of them."""
+        """The names in the lines of a function or class, with what is known about them."""
         words = self.words_of(definition)
         found = words & self.all
         receivers = words & self.receivers.get("self", set()) if "self" in found else frozenset[str]()
@@ -129,11 +129,11 @@ class Names:
         return self.text.words_between(*definition.span)
 
     def is_whole(self, name: str) -> bool:
-        """Whether a name can stand for anything, and not for modules or an object of the class around it alone."""
+        """Whether a name can stand for anything, not only for modules or an object of the class around it."""
         return name in self.all and name not in self.modules and name not in self.receivers
 
     def holds(self, module: str, attribute: str) -> bool:
-        """Whether an attribute of what a name stands for can be of upnext."""
+        """Whether an attribute of a name's value can be of upnext."""
         if module in self.receivers:
             return attribute in self.receivers[module]
         sources = self.modules.get(module)
@@ -156,7 +156,7 @@ class Interest:
 
 
 def mentions(node: ast.expr | ast.stmt, names: Names) -> bool:
-    """Whether an expression holds one of these names; of a module, an attribute that can be of upnext."""
+    """Whether an expression contains one of these names; for a module, an attribute that can be of upnext."""
     return names.between(node.lineno, node.end_lineno) and holds(node, names)
 
 
@@ -177,13 +177,13 @@ def holds(node: ast.AST, names: Names) -> bool:
 
 
 def _first_line(statement: ast.stmt) -> int:
-    """The first line of a statement, which is that of a decorator if it has one."""
+    """The first line of a statement, that of a decorator if it has one."""
     decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
     return min(statement.lineno, *(each.lineno for each in decorators), statement.lineno)
 
 
 def children_with_texts(node: ast.AST) -> list[ast.AST]:
-    """The nodes right below a node, and what an annotation says that is written as a text."""
+    """The direct children of a node, with string annotations parsed."""
     found = children(node)
     if isinstance(node, ast.arg | ast.AnnAssign) and isinstance(node.annotation, ast.Constant):
         found.append(unquoted(node.annotation))

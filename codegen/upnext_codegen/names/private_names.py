@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def at_run_time(name: str, scope: Scope) -> str:
-    """The name that a parameter, or a variable with an annotation, has at run time.
+    """The run-time name of a parameter or annotated variable.
 
     Args:
         name: The name, as it is written.

@@ -35,20 +35,20 @@ _HEAD = re.compile(rf"(?:async{_BREAK})?(?:def|class){_BREAK}")
 
 
 class Element(NamedTuple):
-    """What a loop over `of`, or a `with` of it, binds."""
+    """The item bound by a loop over `of`, or by `with of`."""
 
     of: Derived
 
 
 class Part(NamedTuple):
-    """What unpacking `of` binds at `number`, which counts from the end where it is negative."""
+    """The item `number` in an unpacking of `of`, counted from the end if negative."""
 
     of: Derived
     number: int
 
 
 class Rest(NamedTuple):
-    """What unpacking `of` binds to a starred target, between so many items `before` it and `behind` it."""
+    """The starred target in an unpacking of `of`, with so many items `before` and `behind` it."""
 
     of: Derived
     before: int
@@ -56,7 +56,7 @@ class Rest(NamedTuple):
 
 
 class Inside(NamedTuple):
-    """What is somewhere in `of`, as a pattern captures it or a `:=` in a comprehension binds it."""
+    """Something inside `of`, as bound by a pattern or by a `:=` in a comprehension."""
 
     of: ast.expr
 
@@ -66,7 +66,7 @@ Derived: TypeAlias = "ast.expr | Element | Part | Rest | Inside"
 
 
 class ModuleImport(NamedTuple):
-    """`import module` (then the name bound is its first part) or `import module as name`."""
+    """`import module` (which binds its first part) or `import module as name`."""
 
     module: str
 
@@ -108,7 +108,7 @@ class ClassDefinition(NamedTuple):
 
 
 class ParameterDefinition(NamedTuple):
-    """A parameter of the scope's function; `receiver` is "self" or "cls" for the first one of a method."""
+    """A parameter of the scope's function; `receiver` is "self" or "cls" for a method's first one."""
 
     annotation: ast.expr | None
     receiver: str = ""
@@ -116,7 +116,7 @@ class ParameterDefinition(NamedTuple):
 
 
 class Opaque(NamedTuple):
-    """Bound in a way that nothing can be said of."""
+    """A binding about which nothing is known."""
 
 
 Binding: TypeAlias = (
@@ -127,7 +127,7 @@ Binding: TypeAlias = (
 
 @dataclass(slots=True, eq=False)
 class Definition:
-    """One place that binds a name.
+    """One binding of a name.
 
     Attributes:
         name: The name.
@@ -152,12 +152,12 @@ class Definition:
 
     @property
     def use(self) -> Use:
-        """Where its value stands."""
+        """The place of its value."""
         return Use(self.scope, self.line or self.span[0], self.branches)
 
 
 class Use(NamedTuple):
-    """Where an expression stands: what its names mean depends on it."""
+    """The place of an expression, on which the meaning of its names depends."""
 
     scope: Scope
     line: int = END
@@ -170,7 +170,7 @@ class Use(NamedTuple):
 
 
 class Expression(NamedTuple):
-    """An expression as a statement has it, with the branches around it."""
+    """An expression of a statement, with the branches around it."""
 
     node: ast.expr
     branches: BranchPath
@@ -314,7 +314,7 @@ class SourceModule:
         return node.lineno, self.text.column(node.lineno, node.col_offset)
 
     def name_place(self, node: FunctionNode | ast.ClassDef) -> tuple[int, int]:
-        """Where the name in a `def` or `class` line stands."""
+        """The position of the name in a `def` or `class` line."""
         line, column = self.place(node)
         rest = "\n".join([self.text.lines[line - 1][column - 1 :], *self.text.lines[line : line + 3]])
         head = _HEAD.match(rest)
@@ -334,7 +334,7 @@ def read_module(file: str, data: bytes) -> SourceModule:
 
 
 def _binds_from_inside(text: str) -> bool:
-    """Whether a text can hold a `global` or `nonlocal` statement, or say what its module binds in another way."""
+    """Whether a text can contain a `global` or `nonlocal` statement, or bind module names in another way."""
     if "globals()" in text or "modules[__name__]" in text:
         return True
     for each in _GLOBAL.finditer(text):
@@ -345,7 +345,7 @@ def _binds_from_inside(text: str) -> bool:
 
 
 def type_parameters(node: ast.AST) -> tuple[TypeParameter, ...]:
-    """The type parameters in brackets, where this Python has them."""
+    """The type parameters in brackets, if this Python has them."""
     found = cast("list[Any]", getattr(node, "type_params", []))
     return tuple(
         TypeParameter(each.name, getattr(each, "bound", None), getattr(each, "default_value", None)) for each in found
@@ -362,7 +362,7 @@ def arguments_of(node: FunctionNode | ast.Lambda) -> list[ast.arg]:
 def inner_scopes_and_calls(
     node: ast.expr, scope: Scope
 ) -> Iterator[tuple[ast.Call | ast.NamedExpr | ast.Lambda, Scope]]:
-    """Yield the calls, lambdas and `:=` in an expression, outer ones first, each with the scope that it stands in."""
+    """Yield the calls, lambdas and `:=` in an expression, outer ones first, each with its scope."""
     stack: list[tuple[Any, Scope]] = [(node, scope)]  # Not by `cast`, which is a call at every node.
     while stack:
         current, around = stack.pop()
@@ -386,7 +386,7 @@ def inner_scopes_and_calls(
 
 
 def numbered(targets: list[ast.expr]) -> Iterator[tuple[int, ast.expr]]:
-    """Number what a sequence is unpacked into: behind a starred target, from the end."""
+    """Number the targets of an unpacking: after a starred target, from the end."""
     behind = 0
     for number, target in enumerate(targets):
         yield number - behind, target
@@ -404,7 +404,7 @@ class _Builder:
     span: tuple[int, int] = (0, 0)
 
     def bind(self, name: str, binding: Binding, line: int, branches: BranchPath) -> Definition:
-        """Note that a name is bound."""
+        """Record a binding of a name."""
         scope = self.scope
         definition = Definition(name, binding, scope, line, branches, self.span)
         if name in self.globals:
@@ -457,7 +457,7 @@ class _Builder:
                 self.other(node, branches)
 
     def other(self, node: ast.stmt, branches: BranchPath) -> None:
-        """Read a loop, a `with`, a `type` statement, or one that only holds expressions."""
+        """Read a loop, a `with`, a `type` statement, or one that only contains expressions."""
         match node:
             case ast.For() | ast.AsyncFor():
                 self.expression(node.iter, branches)
@@ -488,7 +488,7 @@ class _Builder:
             self.bind(name.id, Assignment(value, None, type_parameters(node)), node.lineno, branches)
 
     def unused(self, node: ast.expr, branches: BranchPath) -> None:
-        """Read calls that put something somewhere: into `__all__`, by `setattr`, or by any other method."""
+        """Read calls that store something: in `__all__`, by `setattr`, or by any other method."""
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(id="__all__"), attr=verb), args=[value]):
                 if self.scope.kind == "module":
@@ -506,7 +506,7 @@ class _Builder:
                 pass
 
     def bind_in_module(self, name: str, value: Derived | None, line: int, branches: BranchPath) -> None:
-        """Note that a statement binds a name of the module without saying so: by `globals()`, or by its own module."""
+        """Record that a statement binds a module name implicitly: through `globals()`, or its own module."""
         around = self.globals
         self.globals = around if self.scope.kind == "module" else {*around, name}
         self.bind(name, Assignment(value), line, branches)
@@ -521,7 +521,7 @@ class _Builder:
             self.names_of_modules(other)
 
     def names_of_modules(self, node: ast.expr) -> None:
-        """Read `globals().update(vars(module))`: it brings what a star import would bring."""
+        """Read `globals().update(vars(module))`, which acts like a star import."""
         for each in ast.walk(node):
             match each:
                 case ast.Call(ast.Name("vars"), [ast.Name(name)]) | ast.Attribute(ast.Name(name), "__dict__"):
@@ -538,7 +538,7 @@ class _Builder:
                     pass
 
     def executed(self, text: str, call: ast.Call, branches: BranchPath) -> None:
-        """Read the imports in a text that is run where it stands."""
+        """Read the imports in a text that is executed in place."""
         try:
             body = ast.parse(text).body
         except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -558,14 +558,14 @@ class _Builder:
             self.expression(value, branches)
 
     def branching(self, node: ast.If | ast.Try | ast.TryStar | ast.Match, branches: BranchPath) -> None:
-        """Read the arms of a branching statement; those of an `elif` belong to the first `if`."""
+        """Read the branches of a statement; those of an `elif` belong to the first `if`."""
         for number, block in enumerate(self.arms(node, branches)):
             self.body(block, (*branches, (node.lineno, number)))
         if isinstance(node, ast.Try | ast.TryStar):
             self.body(node.finalbody, branches)
 
     def arms(self, node: ast.If | ast.Try | ast.TryStar | ast.Match, branches: BranchPath) -> list[list[ast.stmt]]:
-        """List the arms of a branching statement."""
+        """List the branches of a statement."""
         if isinstance(node, ast.If):
             return self.arms_of_if(node, branches)
         if isinstance(node, ast.Match):
@@ -582,7 +582,7 @@ class _Builder:
         return [[*node.body, *node.orelse], *[handler.body for handler in node.handlers]]
 
     def arms_of_if(self, node: ast.If, branches: BranchPath) -> list[list[ast.stmt]]:
-        """List the arms of an `if`, and what each depends on."""
+        """List the branches of an `if`, with their conditions."""
         line, tests, arms = node.lineno, list[ast.expr](), list[list[ast.stmt]]()
         while True:
             self.expression(node.test, branches)
@@ -596,7 +596,7 @@ class _Builder:
         return [*arms, node.orelse]
 
     def expression(self, node: ast.expr, branches: BranchPath) -> None:
-        """Note an expression, and the names that it binds with `:=`."""
+        """Record an expression, and the names that it binds with `:=`."""
         self.scope.expressions.append(Expression(node, branches))
         if self.scope.module.has_walrus and self._may_hold_walrus(node):
             loops = [each.target for each in ast.walk(node) if isinstance(each, ast.comprehension)]
@@ -645,7 +645,7 @@ class _Builder:
         parameters: tuple[TypeParameter, ...] = (),
         opaque: bool = False,
     ) -> None:
-        """Bind whatever a target names."""
+        """Bind the names of a target."""
         match target:
             case ast.Name(id=name):
                 binding = Opaque() if opaque else Assignment(value, annotation, parameters)
@@ -705,7 +705,7 @@ class _Builder:
                 self.expression(default, branches)
 
     def decorators(self, node: FunctionNode | ast.ClassDef, branches: BranchPath) -> None:
-        """Note what decorators hold: the outermost call of each is the decorator's own business."""
+        """Record the contents of decorators; the outermost call of each belongs to the decorator itself."""
         for each in node.decorator_list:
             parts = [each.func, *each.args, *(one.value for one in each.keywords)] if isinstance(each, ast.Call) else []
             for part in parts or [each]:
@@ -732,7 +732,7 @@ class _Builder:
             self.expression(each, branches)
 
     def inline(self, node: ast.AST) -> None:
-        """Bind the parameters of a lambda, or what a comprehension loops over."""
+        """Bind the parameters of a lambda, or the loop variables of a comprehension."""
         if isinstance(node, ast.Lambda):
             for each in arguments_of(node):
                 self.bind(each.arg, ParameterDefinition(None), 0, ())
@@ -746,7 +746,7 @@ class _Builder:
 
 
 def _part(value: Derived, target: ast.expr, number: int, count: int) -> Derived:
-    """What unpacking a value into so many targets binds one of them to."""
+    """The part of a value bound to one target of an unpacking."""
     if isinstance(target, ast.Starred):
         return Rest(value, number, count - number - 1)
     if isinstance(target, ast.Subscript) and isinstance(value, ast.Tuple) and len(value.elts) == count:
@@ -755,14 +755,14 @@ def _part(value: Derived, target: ast.expr, number: int, count: int) -> Derived:
 
 
 def _attribute(owner: ast.expr, name: ast.expr) -> ast.Attribute | ast.Subscript:
-    """What `setattr` assigns to."""
+    """The target of `setattr`."""
     if isinstance(name, ast.Constant) and isinstance(name.value, str):
         return ast.Attribute(owner, name.value, ast.Store())
     return ast.Subscript(ast.Attribute(owner, "__dict__", ast.Load()), name, ast.Store())
 
 
 def are_own_names(expr: ast.expr) -> bool:
-    """Whether an expression is the names of the module that it stands in."""
+    """Whether an expression is the namespace of its module."""
     match expr:
         case ast.Call(ast.Name("globals"), [], []):
             return True
@@ -793,7 +793,7 @@ def _defaults(args: ast.arguments) -> dict[str, ast.expr | None]:
 
 
 def _receiver(node: FunctionNode, parent: Scope | None) -> str:
-    """What the first parameter is: "self", "cls", or "" for none of them."""
+    """The role of the first parameter: "self", "cls", or ""."""
     if parent is None or parent.kind != "class":
         return ""
     names = {each.id for each in node.decorator_list if isinstance(each, ast.Name)}
@@ -803,7 +803,7 @@ def _receiver(node: FunctionNode, parent: Scope | None) -> str:
 
 
 def captured(pattern: ast.pattern, subject: ast.expr) -> Iterator[tuple[str, Derived]]:
-    """Yield the names that a pattern of a `match` statement binds, and what to: all of the subject, or a part of it."""
+    """Yield the names bound by a pattern of a `match` statement, with their values: the subject or a part of it."""
     for each in ast.walk(pattern):
         name = each.rest if isinstance(each, ast.MatchMapping) else getattr(each, "name", None)
         if isinstance(name, str):

@@ -34,7 +34,7 @@ from upnext_codegen.reading.tree import walk
 
 
 def with_own(scope: Scope, around: Names) -> Names:
-    """Add to the names around a function or class those of its own that can stand for something of upnext.
+    """Extend the names around a function or class by its own that can stand for something of upnext.
 
     Args:
         scope: The function, class, lambda or comprehension.
@@ -54,7 +54,7 @@ def with_own(scope: Scope, around: Names) -> Names:
 
 
 def _hides(definitions: list[Definition], around: Names) -> bool:
-    """Whether a function has a name for itself, for something else than what has that name around it."""
+    """Whether a function uses a name for itself, hiding another meaning outside."""
     for each in definitions:
         match each.binding:
             case ModuleImport() | NameImport() | ParameterDefinition(receiver="self" | "cls"):
@@ -67,7 +67,7 @@ def _hides(definitions: list[Definition], around: Names) -> bool:
 
 
 def around_methods(scope: Scope, around: Names) -> Names:
-    """Add to the names around a class what stands in its methods for it or its objects.
+    """Extend the names around a class by those that stand for it or its objects in its methods.
 
     The names that the class itself binds mean nothing there.
     """
@@ -75,7 +75,7 @@ def around_methods(scope: Scope, around: Names) -> Names:
 
 
 def _grown(scope: Scope, waiting: list[Definition], names: Names, is_own: bool) -> Names:
-    """Add the names of a scope that are bound to something that holds one of those that are there."""
+    """Add the names of a scope that are bound to something containing one of those already there."""
     node = cast("FunctionNode | ast.ClassDef | ast.Lambda", scope.node)
     while True:
         waiting = [each for each in waiting if not names.is_whole(each.name)]
@@ -88,7 +88,7 @@ def _grown(scope: Scope, waiting: list[Definition], names: Names, is_own: bool) 
 
 
 def _of_class(scope: Scope, node: ast.ClassDef, around: Names) -> tuple[Names, Names]:
-    """The names in a class, and those in its methods: there `self` and `cls`, for attributes that can be of upnext."""
+    """The names in a class and in its methods: there `self` and `cls`, for attributes that can be of upnext."""
     plain = [each for each in scope.every() if not isinstance(each.binding, FunctionDefinition)]
     own = _grown(scope, plain, around, is_own=False)
     if _head_holds(node, around):
@@ -121,7 +121,7 @@ def _of_class(scope: Scope, node: ast.ClassDef, around: Names) -> tuple[Names, N
 
 
 def _with_receivers(node: ast.ClassDef, around: Names, members: set[str] | None) -> Names:
-    """Add what stands for a class or its objects; None for all of their attributes."""
+    """Add the names for a class or its objects; None for all of their attributes."""
     names = around.copy()
     names.add(["self", "cls"], node.lineno, node.end_lineno)
     if members is not None:
@@ -130,7 +130,7 @@ def _with_receivers(node: ast.ClassDef, around: Names, members: set[str] | None)
 
 
 def is_tainted(definition: Definition, names: Names) -> bool:
-    """Whether what a statement binds to a name can be, hold, give or attach what one of these names stands for."""
+    """Whether the value that a statement binds to a name can be, contain, return or attach one of these names."""
     match definition.binding:
         case Assignment(value, annotation):
             parts: list[Derived | None] = [value, annotation]
@@ -150,7 +150,7 @@ def is_tainted(definition: Definition, names: Names) -> bool:
 
 
 def effects_of(definition: Definition, names: Names) -> Effects:
-    """Work out by its syntax alone what calling a function or class can lead to."""
+    """Determine by syntax alone what calling a function or class can lead to."""
     if not names.between(*definition.span):
         return Effects()
     # Each is asked about again and again while the names around it become known, mostly names that it does not have.
@@ -180,7 +180,7 @@ def _effects(definition: Definition, names: Names) -> Effects:
 
 
 def _given_parameters(scope: Scope) -> Iterator[ast.Call]:
-    """Yield the calls in a function that are given one of its parameters first: they may attach it."""
+    """Yield the calls in a function whose first argument is one of its parameters: they may attach it."""
     parameters = {each.name for each in scope.every() if isinstance(each.binding, ParameterDefinition)}
     for each in scope.expressions if parameters else ():
         for call in walk(each.node):
@@ -194,7 +194,7 @@ def _given_parameters(scope: Scope) -> Iterator[ast.Call]:
 
 
 def _head_holds(node: FunctionNode | ast.ClassDef, names: Names) -> bool:
-    """Whether what stands around the body of a function or class holds one of these names."""
+    """Whether the parts around a function's or class's body contain one of these names."""
     body = {id(each) for each in node.body}
     return any(holds(each, names) for each in children_with_texts(node) if id(each) not in body)
 
@@ -204,7 +204,7 @@ def _is_named(expr: ast.expr, name: str) -> bool:
 
 
 def assigned_through(scope: Scope) -> list[tuple[str, tuple[int, int]]]:
-    """The names whose attributes or items a scope assigns, with the lines of the statement."""
+    """The names whose attributes or items a scope assigns, with the statement's lines."""
     found = [(root_name(target), definition.span) for target, definition in scope.attributes]
     found += [
         (root_name(target), (target.lineno, value.end_lineno or target.lineno)) for target, value, _ in scope.items
@@ -213,7 +213,7 @@ def assigned_through(scope: Scope) -> list[tuple[str, tuple[int, int]]]:
 
 
 def fed_names(scope: Scope, names: Names) -> set[str]:
-    """The names of a scope that a method is called of with something that can be of upnext: it may keep that."""
+    """The names in a scope one of whose methods receives something that can be of upnext, and may keep it."""
     found: set[str] = set()
     for each in scope.fed:
         name = root_name(each.func)
@@ -225,12 +225,12 @@ def fed_names(scope: Scope, names: Names) -> set[str]:
 
 
 def is_fed(call: ast.Call, names: Names) -> bool:
-    """Whether a call is given something that can be of upnext."""
+    """Whether a call receives something that can be of upnext."""
     return any(mentions(each, names) for each in (*call.args, *(one.value for one in call.keywords)))
 
 
 def root_name(expr: ast.expr) -> str:
-    """The name that `name.attribute[item]` begins with, "" for none."""
+    """The name at the beginning of `name.attribute[item]`, "" if there is none."""
     while isinstance(expr, ast.Attribute | ast.Subscript):
         expr = expr.value
     return expr.id if isinstance(expr, ast.Name) else ""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def statement_of(ref: ClassRef) -> tuple[ast.ClassDef, Use]:
-    """Return the `class` statement of a class, and where it stands."""
+    """Return the `class` statement of a class, and its place."""
     return class_node(ref), Use(ref.definition.scope, ref.definition.line)
 
 
@@ -41,7 +41,7 @@ def defaults_of(evaluator: Evaluator, ref: ClassRef) -> list[tuple[str, ast.expr
 
 
 def option(evaluator: Evaluator, name: str, keyword: str, use: Use) -> ast.expr | None:
-    """Return what a `TypeVar(...)` was given by keyword, None if nothing."""
+    """Return a keyword argument of a `TypeVar(...)`, None if there is none."""
     for each in evaluator.lookup.name(use, name):
         call = type_variable(evaluator, each) if isinstance(each, Definition) else None
         found = next((arg.value for arg in call.keywords if arg.arg == keyword), None) if call else None
@@ -51,7 +51,7 @@ def option(evaluator: Evaluator, name: str, keyword: str, use: Use) -> ast.expr 
 
 
 def type_statement(evaluator: Evaluator, call: ast.Call, use: Use) -> Assignment:
-    """Read `TypeAliasType("L", list[T], type_params=(T,))` as the `type L[T] = list[T]` that it stands for."""
+    """Read `TypeAliasType("L", list[T], type_params=(T,))` as the equivalent `type L[T] = list[T]`."""
     given = {str(number): arg for number, arg in enumerate(call.args)}
     given |= {arg.arg: arg.value for arg in call.keywords if arg.arg}
     listed = given.get("type_params")

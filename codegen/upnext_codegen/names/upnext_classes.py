@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
 
 class Ancestry(Protocol):
-    """Knows the ancestors of classes."""
+    """Determines the ancestors of classes."""
 
     def ancestors(self, cls: Value) -> list[Value]:
-        """A class and everything it inherits from."""
+        """A class and all of its ancestors."""
         ...
 
 
 def public_name(value: Value) -> str:
-    """The full name of something outside the project, as users write it: `upnext.worker.Worker` is `upnext.Worker`."""
+    """The public full name of something external: `upnext.worker.Worker` is `upnext.Worker`."""
     if not isinstance(value, ExternalName):
         return ""
     top, _, rest = value.name.partition(".")

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Not known."""
+    """An unknown value."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotOurs:
-    """Known to have nothing to do with upnext."""
+    """A value that certainly has nothing to do with upnext."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class FunctionRef:
 
 @dataclass(frozen=True, slots=True)
 class LambdaRef:
-    """A lambda, and where it stands."""
+    """A lambda, with its place."""
 
     node: ast.Lambda
     use: Use
@@ -65,7 +65,7 @@ class LambdaRef:
 
 @dataclass(frozen=True, slots=True)
 class PartialFunction:
-    """`partial(function, ...)`: a function of the project, and what some of its parameters are."""
+    """`partial(function, ...)`: a function of the project, with the values of some parameters."""
 
     function: FunctionRef | LambdaRef
     bindings: tuple[tuple[str, Value], ...]
@@ -73,7 +73,7 @@ class PartialFunction:
 
 @dataclass(frozen=True, slots=True)
 class WorkerValue:
-    """A worker; the name is None where it cannot be known, the class where it is a class of the project."""
+    """A worker; the name is None if unknown, the class is set if it is a class of the project."""
 
     name: str | None
     cls: ClassRef | None = None
@@ -96,7 +96,7 @@ class EventValue:
 
 @dataclass(frozen=True, slots=True)
 class TaskValue:
-    """A task: a function that `worker.task` decorates; the name is None where it cannot be known."""
+    """A task: a function decorated by `worker.task`; the name is None if unknown."""
 
     name: str | None
     worker: str = ""
@@ -105,7 +105,7 @@ class TaskValue:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """`worker.event`, `worker.task`, `event.on`, `event.send` and the like, not called."""
+    """`worker.event`, `worker.task`, `event.on`, `event.send` and the like, not yet called."""
 
     owner: WorkerValue | EventValue | TaskValue
     name: str
@@ -113,7 +113,7 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class HandlerValue:
-    """What `event.on` makes of a function: a handler, which is the event as well."""
+    """The result of `event.on` for a function: a handler, which is the event as well."""
 
     event: EventValue
     target: Value
@@ -121,7 +121,7 @@ class HandlerValue:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """`event.on(...)` without a handler yet, and the call with the options."""
+    """`event.on(...)` without a handler yet, with the call that has the options."""
 
     event: EventValue
     call: ast.Call
@@ -130,7 +130,7 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class TaskDecorator:
-    """`worker.task(...)` without a function yet, and the call with the options."""
+    """`worker.task(...)` without a function yet, with the call that has the options."""
 
     worker: WorkerValue
     call: ast.Call
@@ -146,7 +146,7 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class PartialSend:
-    """`partial(event.send, ...)`, and the call that fills some fields."""
+    """`partial(event.send, ...)`, with the call that fills some fields."""
 
     method: Method
     call: ast.Call
@@ -170,7 +170,7 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class MemberValue:
-    """A member of an enum, and the value it was given."""
+    """A member of an enum, with its value."""
 
     cls: ClassRef
     name: str
@@ -179,7 +179,7 @@ class MemberValue:
 
 @dataclass(frozen=True, slots=True)
 class ContainerValue:
-    """A list, tuple, set or dict that is written out, where it stands, and the name that it was bound to, if any."""
+    """A literal list, tuple, set or dict, with its place and the name that it was bound to, if any."""
 
     node: ast.Tuple | ast.List | ast.Set | ast.Dict
     use: Use
@@ -236,7 +236,7 @@ _OURS = EventValue | WorkerValue | Method | Attachment | Ambiguous
 
 
 def merged(values: list[Value]) -> Value:
-    """What a name is that branches bind to several values: ours where only one of them is."""
+    """The value of a name that branches bind to several values: of upnext if just one of them is."""
     distinct = list(dict.fromkeys(values))
     ours = [each for each in distinct if isinstance(each, _OURS)]
     if len(ours) == 1:
@@ -254,7 +254,7 @@ def merged(values: list[Value]) -> Value:
 
 
 def _is_near(value: Value) -> bool:
-    """Whether it is something of upnext or of the project, which an arm that imports another package stands in for."""
+    """Whether it is something of upnext or the project, for which a branch imports another package as a substitute."""
     if isinstance(value, ExternalName):
         return value.name.partition(".")[0] in UPNEXT
     return isinstance(value, ModuleRef | ClassRef | FunctionRef | HandlerValue)

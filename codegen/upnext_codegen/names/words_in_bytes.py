@@ -37,7 +37,7 @@ _FEW = 30
 
 
 def bound_by(imports: Iterable[str]) -> set[str]:
-    """The names that imports, as `imports_of` lists them, bind, but for those that they rename something to."""
+    """The names that imports, as in `imports_of`, bind, without those that they rename."""
     found: set[str] = set()
     for each in imports:
         module, colon, names = each.partition(":")
@@ -46,7 +46,7 @@ def bound_by(imports: Iterable[str]) -> set[str]:
 
 
 def last_names(imported: str) -> list[str]:
-    """The last names of the modules that one import, as `imports_of` writes it, can mean, and the names that it takes.
+    """The last names of the modules that one import, as in `imports_of`, can mean, and the names that it takes.
 
     For the package around a file, and for a module whose name has to be worked out, that is "".
     """
@@ -60,7 +60,7 @@ def last_names(imported: str) -> list[str]:
 
 
 def renamed(data: bytes) -> set[str]:
-    """The names after `as` in a file, but for those of exceptions and contexts."""
+    """The names after `as` in a file, except those of exceptions and contexts."""
     found: set[str] = set()
     for each in _whole_words(_AS, data):
         start = each.start()
@@ -78,7 +78,7 @@ def aliases(data: bytes, names: Collection[bytes]) -> Iterator[bytes]:
 
 
 def bound_names(data: bytes) -> set[str]:
-    """The names that a file may bind: those that it assigns, defines, or imports under another name; and some more.
+    """The names that a file may bind: assigned, defined, or imported under another name; and some more.
 
     `ANYTHING` is among them if it has a `__getattr__`.
     """
@@ -88,12 +88,12 @@ def bound_names(data: bytes) -> set[str]:
 
 
 def attributes_in(data: bytes) -> set[bytes]:
-    """The attributes that bytes name, and the words after any other dot."""
+    """The attributes in bytes, and the words after any other dot."""
     return {*_ATTRIBUTE.findall(data)}
 
 
 def holds_word(data: bytes, words: Collection[str]) -> bool:
-    """Whether the bytes of a file can hold one of these words as an attribute."""
+    """Whether the bytes of a file can contain one of these words as an attribute."""
     encoded = _encoded(frozenset(words))
     if encoded is None:
         return True
@@ -104,12 +104,12 @@ def holds_word(data: bytes, words: Collection[str]) -> bool:
 
 @lru_cache(maxsize=8)
 def _encoded(words: frozenset[str]) -> Collection[bytes] | None:
-    """Words as bytes, None where one is not ASCII: Python knows that by several spellings."""
+    """Words as bytes, None if one is not ASCII, for which Python has several spellings."""
     return frozenset(map(str.encode, words)) if all(map(str.isascii, words)) else None
 
 
 def _whole_words(pattern: re.Pattern[bytes], data: bytes) -> Iterator[re.Match[bytes]]:
-    """Yield what matches a pattern where no word goes on."""
+    """Yield the matches of a pattern at word boundaries."""
     for each in pattern.finditer(data):
         before = data[each.start() - 1 : each.start()]
         if not before.isalnum() and before != b"_":
@@ -117,7 +117,7 @@ def _whole_words(pattern: re.Pattern[bytes], data: bytes) -> Iterator[re.Match[b
 
 
 def says_one(data: bytes, words: Collection[str]) -> bool:
-    """Whether the bytes of a file hold one of these words, as a whole word."""
+    """Whether the bytes of a file contain one of these words as a whole word."""
     encoded = {*map(str.encode, words)}
     if len(encoded) <= _FEW:
         encoded = {word for word in encoded if word in data}
@@ -125,7 +125,7 @@ def says_one(data: bytes, words: Collection[str]) -> bool:
 
 
 def takes_by_name(data: bytes, words: Collection[str], modules: Collection[str], bound: Collection[str]) -> bool:
-    """Whether bytes may take one of some attributes otherwise than by writing it behind a dot.
+    """Whether bytes may take one of some attributes other than by writing it after a dot.
 
     Args:
         data: The bytes.
@@ -174,7 +174,7 @@ def stands_alone(data: bytes, modules: Collection[str], bound: Collection[str]) 
 
 
 def _renaming(data: bytes, at: int, end: int, names: Collection[bytes], first: Collection[bytes]) -> bytes | None:
-    """What a module at a place is called from there on, as in `other = module`.
+    """The new name of a module at a place, as in `other = module`.
 
     Returns:
         The name, nothing where the module stands alone otherwise, None where it does not: where an attribute is behind
@@ -199,7 +199,7 @@ def _renaming(data: bytes, at: int, end: int, names: Collection[bytes], first: C
 
 
 def _is_imported(data: bytes, at: int, line: bytes) -> bool:
-    """Whether what stands behind a line's beginning is imported, or given to a function that takes one attribute."""
+    """Whether the word after a line's beginning is imported, or passed to a function that takes one attribute."""
     if line.startswith((b"import", b"from ")) or (line.endswith(b"attr(") and _QUOTED.match(data, at)):
         return True
     opened = data.rfind(b"(", max(0, at - 4000), at)

@@ -31,7 +31,7 @@ class FileStatus(NamedTuple):
 def file_statuses(
     found: Discovery, scanned: Scan, findings: Iterable[Finding], paths: Collection[str] = ()
 ) -> tuple[FileStatus, ...]:
-    """Say of each Python file of a project whether it was read, and of each that is left out why.
+    """Return for each Python file of a project whether it was read, or why it was left out.
 
     Args:
         found: The files, and what was left out.
@@ -60,7 +60,7 @@ def file_statuses(
 
 
 def files_as_text(statuses: Iterable[FileStatus]) -> str:
-    """Write a line a file."""
+    """Write one line per file."""
     return "".join(
         f"{each.status:8}  {visible(each.path)}{f'  ({visible(each.reason)})' if each.reason else ''}\n"
         for each in statuses

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def as_json(report: Report) -> str:
-    """Write a report as JSON; plain ASCII, so that no terminal and no pipe can spoil it."""
+    """Write a report as JSON, in plain ASCII, so that no terminal or pipe can damage it."""
     data = {
         "diagnostics": [_finding(finding, report.fixes.get(finding)) for finding in report.findings],
         **_counts(report),

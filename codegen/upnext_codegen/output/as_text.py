@@ -13,7 +13,7 @@ from upnext_codegen.report import Report
 
 
 def as_text(report: Report, paint: Paint) -> str:
-    """Write a report for a terminal; whatever comes from sources is escaped."""
+    """Write a report for a terminal; everything from sources is escaped."""
     parts = [
         "" if report.checked else table(report.contract, paint),
         "".join(f"{line}\n" for finding in report.findings for line in finding_lines(finding, paint)),
@@ -25,7 +25,7 @@ def as_text(report: Report, paint: Paint) -> str:
 
 
 def finding_lines(finding: Finding, paint: Paint) -> Iterator[str]:
-    """Yield a finding's line, its other places and the way out."""
+    """Yield a finding's line, its other places and the advice."""
     kind = paint(finding.severity, f"{finding.severity}[{finding.code}]")
     yield f"{_place(finding.place)}: {kind}: {visible(finding.message)}"
     for related in finding.related:
@@ -66,5 +66,5 @@ def _summary(report: Report, paint: Paint) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Say a number of things: "1 file", "2 files"."""
+    """Format a number of things: "1 file", "2 files"."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -24,7 +24,7 @@ _LONGEST = 120.0
 
 
 class _Node(NamedTuple):
-    """A node: what it is ("event", "handler", "task" or "sender"), and the lines of its label."""
+    """A node: its kind ("event", "handler", "task" or "sender"), and the lines of its label."""
 
     kind: str
     label: tuple[str, ...]
@@ -38,7 +38,7 @@ class _Picture(NamedTuple):
 
 
 def not_drawn(graph: Graph, form: str, text: str) -> Iterator[str]:
-    """Yield what somebody who looks at a picture would not see of it.
+    """Yield notes about what the picture does not show.
 
     Args:
         graph: The graph.
@@ -78,7 +78,7 @@ def graph_as_mermaid(graph: Graph) -> str:
 
 
 def graph_as_dot(graph: Graph) -> str:
-    """Write a graph in the language of graphviz."""
+    """Write a graph in graphviz's language."""
     styles = {
         "event": "shape=box, style=rounded, penwidth=2",
         "handler": "shape=box",
@@ -156,7 +156,7 @@ def _draw_senders(
     nodes: dict[str, _Node],
     edges: dict[tuple[str, str], None],
 ) -> None:
-    """Add the functions that send and are neither handlers nor tasks, nor called by them."""
+    """Add the functions that send and are neither handlers nor tasks, nor called by any."""
     senders: dict[tuple[str, str], str] = {}
     every = [send for each in (*graph.sends.values(), *graph.submissions.values()) for send in each]
     for send in dict.fromkeys(every):
@@ -178,12 +178,12 @@ def _targets(graph: Graph, send: Send) -> Iterator[str]:
 
 
 def _mermaid_text(text: str) -> str:
-    """Write a text so that mermaid shows it as it is."""
+    """Escape a text for mermaid."""
     plain = "._-/: "
     return "".join(each if each.isalnum() or each in plain else f"#{ord(each)};" for each in text)
 
 
 def _dot_text(text: str) -> str:
-    """Write a text so that graphviz shows it as it is."""
+    """Escape a text for graphviz."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return "".join(each if each.isprintable() else "?" for each in escaped)

@@ -110,7 +110,7 @@ def _workers(graph: Graph, imported: Mapping[str, frozenset[str] | None], paint:
 
 
 def _row(verb: str, name: str, place: str) -> Iterator[str]:
-    """One line of a verb, a name and a place; the place goes to the next line where there is no room."""
+    """One line with a verb, a name and a place; the place goes to the next line if there is no room."""
     left = f"{_INDENT}{verb} {visible(name)}"
     line = f"{left:<{_COLUMN}}  {visible(place)}".rstrip()
     if len(line) <= WIDTH:
@@ -125,7 +125,7 @@ def _row(verb: str, name: str, place: str) -> Iterator[str]:
 
 
 def _wrapped(head: str, parts: Sequence[str], separator: str) -> Iterator[str]:
-    """Some parts in a row, continued below where a line is full."""
+    """Parts in a row, continued on the next line when a line is full."""
     line = head
     for number, part in enumerate(parts):
         text = part if number == len(parts) - 1 else part + separator.rstrip()
@@ -139,7 +139,7 @@ def _wrapped(head: str, parts: Sequence[str], separator: str) -> Iterator[str]:
 
 
 def _cut(text: str, width: int) -> str:
-    """Cut a text in its middle where there is no room for all of it."""
+    """Shorten a text in the middle if there is no room for all of it."""
     if len(text) <= width:
         return text
     kept = width - 3

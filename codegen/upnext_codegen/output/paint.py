@@ -9,7 +9,7 @@ _CODES = {"error": "1;31", "warning": "1;33", "help": "36", "bold": "1", "faint"
 
 @dataclass(frozen=True, slots=True)
 class Paint:
-    """Puts colour around text, or leaves it plain.
+    """Colours text, or leaves it plain.
 
     Attributes:
         colour: Whether the reader is a terminal that wants colour.

@@ -24,7 +24,7 @@ _MOST_NAMED = 3
 
 
 def freshness(project: Project, scan: Scan, pulled: Sequence[Pulled], current: Current) -> Iterator[Finding]:
-    """Compare what was pulled with what the sources have now.
+    """Compare pulled contracts with the current ones of their sources.
 
     Args:
         project: The project.

@@ -20,7 +20,7 @@ FORMAT = 1
 
 
 class Source(NamedTuple):
-    """Where contracts are pulled from.
+    """A source of contracts.
 
     Attributes:
         address: What `upnext pull` is given: `redis://...` without a password, `git:REPOSITORY#PATH`, or a file. Paths
@@ -32,12 +32,12 @@ class Source(NamedTuple):
     namespace: str = ""
 
     def __str__(self) -> str:
-        """Return the source as messages name it."""
+        """Return the source as it is named in messages."""
         return f"{self.address} (namespace {self.namespace})" if self.namespace else self.address
 
     @property
     def command(self) -> str:
-        """What brings its contracts up to date."""
+        """The command that updates its contracts."""
         return f"upnext pull {self.address}{f' --namespace {self.namespace}' if self.namespace else ''}"
 
 
@@ -55,7 +55,7 @@ class Pulled(NamedTuple):
     lines: Mapping[tuple[object, ...], int]
 
     def place(self, *keys: str) -> Place:
-        """Return where something stands in the file; () for the source itself."""
+        """Return a place in the file; () for the source itself."""
         return Place(IMPORTS_LOCK, self.lines.get(keys, 1), 1)
 
 
@@ -73,7 +73,7 @@ def _as_json(pulled: Iterable[Pulled]) -> dict[str, Any]:
 
 
 def read(root: Path) -> tuple[Pulled, ...]:
-    """Read the file of a project; nothing was pulled where there is none.
+    """Read the file of a project; nothing was pulled if it does not exist.
 
     Raises:
         ConfigurationError: If there is something else in its place, or a later upnext wrote it.
@@ -106,7 +106,7 @@ def _unreadable(reason: str) -> ConfigurationError:
 
 
 def _count(value: object, keys: tuple[object, ...], line: int, found: dict[tuple[object, ...], int]) -> int:
-    """Note on which line each value begins, as `lock.indented` writes it; return the line on which this one ends."""
+    """Record the line on which each value begins, as `lock.indented` writes it; return the last line of this one."""
     found[keys] = line
     inner: Iterable[tuple[object, object]] = ()
     if isinstance(value, dict):

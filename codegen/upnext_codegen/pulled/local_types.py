@@ -89,7 +89,7 @@ class LocalTypes:
     _known: dict[str, ClassType] = field(default_factory=dict[str, ClassType])
 
     def read(self, written: Type) -> Type:
-        """Return what a type is here."""
+        """Return the equivalent of a type in this project."""
         if isinstance(written, UnionType):
             return union([self.read(member) for member in written.members])
         if isinstance(written, ClassType) and self._is_here(written):

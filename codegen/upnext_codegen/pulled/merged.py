@@ -20,7 +20,7 @@ from upnext_codegen.types import ANY, AnyType, Type
 
 @dataclass(frozen=True)
 class OwnHandlers:
-    """Which pulled handlers are this project's own: a server has them too, and the sources know better.
+    """The pulled handlers that are this project's own: a server has them too, but the sources take precedence.
 
     Attributes:
         serving: The workers that have handlers or tasks in the sources.
@@ -46,7 +46,7 @@ class OwnHandlers:
         return receiver.worker in self.serving or (receiver.worker in self.declared and self.is_module(receiver.module))
 
     def without(self, contract: Contract) -> Contract:
-        """Return the contracts of the other projects alone."""
+        """Return only the contracts of the other projects."""
         events = (self._without(event) for event in contract.events)
         return replace(contract, events=tuple(event for event in events if event.receivers))
 
@@ -69,7 +69,7 @@ class OwnHandlers:
 
 @dataclass(frozen=True, slots=True)
 class WithOthers:
-    """The sources as if they held the handlers of other projects.
+    """The sources together with the handlers of other projects.
 
     Attributes:
         scan: The sources, with those handlers and the classes that the catalog defines for their payloads.
@@ -85,7 +85,7 @@ class WithOthers:
 
 
 def with_others(project: Project, scan: Scan, pulled: Sequence[Pulled]) -> WithOthers:
-    """Add the handlers of other projects to what was scanned: of the events that it declares, perhaps few of many."""
+    """Add the handlers of other projects to a scan, for the events that this project declares."""
     declared = {name for each in scan.declarations for name in (each.event, *each.formerly)}
     events: set[str] = set()
     own, definitions = OwnHandlers.of(project, scan), Definitions()
@@ -112,7 +112,7 @@ def _is_open(event: EventContract) -> bool:
 
 
 def handlers_of(event: EventContract, pulled: Pulled) -> Iterator[Handler]:
-    """Return the handlers of an event, as far as its contract tells: a field has the type that suits all of them.
+    """Return the handlers of an event, as far as its contract shows: a field has the type that satisfies all of them.
 
     Args:
         event: The event.
@@ -147,7 +147,7 @@ def handlers_of(event: EventContract, pulled: Pulled) -> Iterator[Handler]:
 
 
 def _read(handler: Handler, types: LocalTypes) -> Handler:
-    """Return a handler with its types as they are here."""
+    """Return a handler with its types converted for this project."""
     return handler._replace(
         parameters=tuple(each._replace(type=types.read(each.type)) for each in handler.parameters),
         extras=None if handler.extras is None else types.read(handler.extras),
@@ -155,7 +155,7 @@ def _read(handler: Handler, types: LocalTypes) -> Handler:
 
 
 def _satisfied(own: Iterable[Handler], others: Sequence[Handler], classes: Classes) -> list[Handler]:
-    """Return the handlers of other projects; a field that suits them whenever it suits another handler has no type.
+    """Return the handlers of other projects; a field that is satisfied whenever another handler's is has no type.
 
     Two projects have no class in common, so that a type of one is never below a type of the other. What counts is
     whether its JSON can be read.
@@ -168,7 +168,7 @@ def _satisfied(own: Iterable[Handler], others: Sequence[Handler], classes: Class
                 sides[handler.event, parameter.name][parameter.type] = None
 
     def is_met(written: Type, among: list[Type]) -> bool:
-        """Return whether another type is narrower, or as narrow and stands before it."""
+        """Return whether another type is narrower, or equally narrow and earlier in order."""
         at = among.index(written)
         return any(
             wire.fits(each, written) and (number < at or not wire.fits(written, each))
@@ -189,7 +189,7 @@ def _satisfied(own: Iterable[Handler], others: Sequence[Handler], classes: Class
 def _importable(
     project: Project, scan: Scan, handlers: Iterable[Handler], definitions: Definitions
 ) -> dict[str, frozenset[str]]:
-    """Return what each import root can import, also of what the payloads of other projects are typed with."""
+    """Return what each import root can import, including the types of other projects' payloads."""
     types: list[Type] = [each.type for handler in handlers for each in handler.parameters]
     types += [handler.extras for handler in handlers if handler.extras is not None]
     types += [

@@ -35,7 +35,7 @@ def is_server(address: str) -> bool:
 
 
 def local_source(address: str, root: Path) -> Source:
-    """Return a file or a repository as it is kept: relative to the project root, without credentials.
+    """Return a file or repository in its stored form: relative to the project root, without credentials.
 
     Args:
         address: As a user gives it, relative to the current folder.
@@ -56,7 +56,7 @@ def _relative(path: str, root: Path) -> str:
 
 
 def read_local(source: Source, root: Path) -> Contract:
-    """Read the contracts that a file or a repository holds now.
+    """Read the current contracts of a file or repository.
 
     Raises:
         ConfigurationError: If it cannot be read, or holds no contracts.
@@ -94,7 +94,7 @@ def contract_of(published: Iterable[PublishedContract]) -> Contract:
 
 
 def _without_arguments(schema: Any) -> Any:
-    """Name parametrisations of generic classes as classes of their own: `Page[int]` as `Page_int`."""
+    """Name parametrisations of generic classes as separate classes: `Page[int]` as `Page_int`."""
     if isinstance(schema, list):
         return [_without_arguments(each) for each in cast("list[object]", schema)]
     if not isinstance(schema, dict):

@@ -43,7 +43,7 @@ class Downleveled:
 
 
 def downlevel(text: str, line: int) -> Downleveled | None:
-    """Rewrite a text, None where no Python could parse it.
+    """Rewrite a text, None if no Python could parse it.
 
     Most files have newer syntax in a few places, and libcst takes a hundred times as long as the running Python. So
     only the statements are given to it that the latter stops at, one after another, and the whole if that does not do.
@@ -68,7 +68,7 @@ def downlevel(text: str, line: int) -> Downleveled | None:
 
 
 def _statement_at(lines: list[str], line: int) -> Downleveled | None:
-    """Rewrite the innermost statement around a line; None where it is not found or nothing in it is new."""
+    """Rewrite the innermost statement around a line; None if it is not found or contains nothing new."""
     for first in _beginnings(lines, line):
         if _stopped_at("\n".join([*lines[:first], f"{' ' * _indent(lines[first])}pass"])) is not None:
             continue  # It is inside brackets or a text, or after a decorator.
@@ -99,7 +99,7 @@ def _beginnings(lines: list[str], line: int) -> Iterator[int]:
 
 
 def _ends(lines: list[str], first: int, line: int) -> Iterator[int]:
-    """The lines after a line where a statement may be over that began at another."""
+    """The lines after a line where a statement that began at another may end."""
     limit = _indent(lines[first])
     after = (
         number for number in range(line, len(lines)) if _BEGINS.match(lines[number]) and _indent(lines[number]) <= limit
@@ -112,7 +112,7 @@ def _indent(line: str) -> int:
 
 
 def _stopped_at(text: str) -> int | None:
-    """The line where the running Python stops reading a text, None where it reads all of it."""
+    """The line where the running Python stops reading a text, None if it reads all of it."""
     try:
         _parse(text, "exec")
     except SyntaxError as error:
@@ -137,7 +137,7 @@ def _rewritten(text: str) -> Downleveled | None:
 
 @dataclass
 class _Rewriter(libcst.CSTVisitor):
-    """Overwrites what is new with spaces, or with something old of the same length."""
+    """Overwrites new syntax with spaces, or with old syntax of the same length."""
 
     lines: list[str]
     module: libcst.Module
@@ -147,16 +147,16 @@ class _Rewriter(libcst.CSTVisitor):
     )
 
     def range_of(self, node: libcst.CSTNode) -> CodeRange:
-        """Where a node stands."""
+        """The range of a node."""
         found: CodeRange = self.positions[node]
         return found
 
     def visit_FunctionDef(self, node: libcst.FunctionDef) -> None:  # noqa: N802 - libcst's name
-        """Take the type parameters out."""
+        """Remove the type parameters."""
         self._take_parameters(node.name, node.type_parameters)
 
     def visit_ClassDef(self, node: libcst.ClassDef) -> None:  # noqa: N802
-        """Take the type parameters out."""
+        """Remove the type parameters."""
         self._take_parameters(node.name, node.type_parameters)
 
     def visit_TypeAlias(self, node: libcst.TypeAlias) -> None:  # noqa: N802
@@ -181,7 +181,7 @@ class _Rewriter(libcst.CSTVisitor):
         return None if node is None else self.module.code_for_node(node)
 
     def visit_ConcatenatedString(self, node: libcst.ConcatenatedString) -> bool:  # noqa: N802
-        """Rewrite the whole of it, where a part is new."""
+        """Rewrite all of it if a part is new."""
         return self._string(node)
 
     def visit_FormattedString(self, node: libcst.FormattedString) -> bool:  # noqa: N802
@@ -209,11 +209,11 @@ class _Rewriter(libcst.CSTVisitor):
         return False
 
     def visit_ExceptHandler(self, node: libcst.ExceptHandler) -> None:  # noqa: N802
-        """Take the exceptions."""
+        """Rewrite the exceptions."""
         self._take_exceptions(node.type)
 
     def visit_ExceptStarHandler(self, node: libcst.ExceptStarHandler) -> None:  # noqa: N802
-        """Take the exceptions."""
+        """Rewrite the exceptions."""
         self._take_exceptions(node.type)
 
     def _take_exceptions(self, named: libcst.BaseExpression | None) -> None:
@@ -224,15 +224,15 @@ class _Rewriter(libcst.CSTVisitor):
             self._blank(CodeRange(first, place.end))
 
     def visit_ListComp(self, node: libcst.ListComp) -> None:  # noqa: N802
-        """Take the star out of the element."""
+        """Remove the star from the element."""
         self._unstar(node.elt)
 
     def visit_SetComp(self, node: libcst.SetComp) -> None:  # noqa: N802
-        """Take the star out of the element."""
+        """Remove the star from the element."""
         self._unstar(node.elt)
 
     def visit_GeneratorExp(self, node: libcst.GeneratorExp) -> None:  # noqa: N802
-        """Take the star out of the element."""
+        """Remove the star from the element."""
         self._unstar(node.elt)
 
     def _unstar(self, element: libcst.CSTNode) -> None:
@@ -275,7 +275,7 @@ def _parse(code: str, mode: Literal["exec", "eval"]) -> None:
 
 
 def _swapped(code: str) -> str | None:
-    """The same f-string with the other quotes inside, None where that is no way."""
+    """The same f-string with other quotes inside, None if that is impossible."""
     found = re.fullmatch(r"(?s)([a-zA-Z]*)([\"'])(.*)\2", code)
     if found is None:
         return None

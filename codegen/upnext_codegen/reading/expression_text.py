@@ -17,7 +17,7 @@ _OPERATORS: dict[type[ast.operator], str] = {
 
 
 def text_of(expr: ast.expr, depth: int = 0) -> str:
-    """Write an expression in one line; what is long, or says nothing, is `...`."""
+    """Write an expression on one line; long or uninformative parts become `...`."""
     if depth > MAX_SHOWN_EXPRESSION_DEPTH:
         return "..."
     deeper = depth + 1

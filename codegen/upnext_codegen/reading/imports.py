@@ -49,7 +49,7 @@ _COMPATIBLE = re.compile(rb"\xef\xbd|\xf0\x9d|\xe1\xb5|\xe2\x81\xbf|\xe2\x82|\xe
 
 
 def plain(data: bytes) -> bytes:
-    """Return a file's bytes with the letters that Python reads as plain ones made plain, and with plain line ends."""
+    """Return a file's bytes with ASCII spellings of letters that Python folds, and with plain line ends."""
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     if not data.isascii() and _COMPATIBLE.search(data):
@@ -63,7 +63,7 @@ def mentions_upnext(data: bytes) -> bool:
 
 
 def imports_of(data: bytes, *, of_package: bool) -> list[str]:
-    """List the imports of a file, roughly: also some that stand in comments and strings.
+    """List the imports of a file, roughly: including some in comments and strings.
 
     Args:
         data: Its bytes.
@@ -129,7 +129,7 @@ def _take_plain(data: bytes, taken: list[tuple[int, int]], found: dict[str, None
 
 
 def _parts(clause: bytes) -> list[tuple[bytes, bool]]:
-    """The names of an import clause, and whether each gets another one."""
+    """The names of an import clause, and whether each is renamed."""
     text = _COMMENT.sub(b"", clause).replace(b"\\\n", b" ").strip(b"() \t\f\n")
     found: list[tuple[bytes, bool]] = []
     for each in text.split(b","):

@@ -20,7 +20,7 @@ _TOKEN = re.compile(
 
 @dataclass(slots=True)
 class _Depth:
-    """Counts, token by token.
+    """Counts nesting, token by token.
 
     Attributes:
         inside: The quotes of the text, or `#`, that this is in.
@@ -73,7 +73,7 @@ class _Depth:
 
 
 def is_too_deep(text: str) -> bool:
-    """Whether a text nests deeper than Pythons can be relied on to read."""
+    """Whether a text nests too deeply for some Python versions."""
     depth = _Depth()
     for found in _TOKEN.finditer(text):
         depth.take(found[0])

@@ -9,7 +9,7 @@ _CODE = frozenset({"eval", "exec"})
 
 
 def looks_at_own_names(node: cst.CSTNode) -> bool:
-    """Return whether an expression may depend on how the variables around it are called, as `log(**locals())` does."""
+    """Return whether an expression may depend on the names of the variables around it, as in `log(**locals())`."""
     match node:
         case cst.Call(func=cst.Name(value=name), args=arguments):
             return name in _WITHOUT_ARGUMENTS and not arguments

@@ -35,7 +35,7 @@ LARGEST = 32 * 1024 * 1024
 
 
 class SourceError(Exception):
-    """Raised when Python could not read a file: the reason, and the line and column (from 1) where it would stop."""
+    """Raised when Python could not read a file: the reason, and the line and column (from 1) where it stops."""
 
     def __init__(self, reason: str, line: int = 1, column: int = 1) -> None:
         super().__init__(reason)
@@ -46,7 +46,7 @@ class SourceError(Exception):
 
 @dataclass(slots=True)
 class SourceText:
-    """A file's text, and where its lines are.
+    """A file's text, with the positions of its lines.
 
     Attributes:
         text: All of it, without a byte order mark.
@@ -69,7 +69,7 @@ class SourceText:
         self.lines = _LINE_END.split(self.text) if "\r" in self.text else self.text.split("\n")
 
     def lines_with(self, words: Collection[str], first: int = 1, last: int | None = None) -> list[int]:
-        """The numbers of the lines that hold one of these words, sorted; in comments and strings, too.
+        """The numbers of the lines that contain one of these words, sorted; also in comments and strings.
 
         Args:
             words: The words, of letters, digits and underscores.
@@ -120,7 +120,7 @@ class SourceText:
         return found
 
     def words_between(self, first: int, last: int) -> frozenset[str]:
-        """The words in these lines; in comments and strings, too."""
+        """The words in these lines; also in comments and strings."""
         found = self._between.get((first, last))
         if found is None:
             text = "\n".join(self.lines[first - 1 : last])
@@ -129,7 +129,7 @@ class SourceText:
         return found
 
     def _lines_by_word(self) -> dict[str, list[int]]:
-        """Look through the text once for all words, which is worth it where many are asked for."""
+        """Index the text once by all of its words, which pays off if many are looked up."""
         if not self._words:
             text = self.text if self.text.isascii() else unicodedata.normalize("NFKC", self.text)
             for line, content in enumerate(text.split("\n"), 1):
@@ -138,7 +138,7 @@ class SourceText:
         return self._words
 
     def column(self, line: int, offset: int) -> int:
-        """The column from 1, in characters, of a byte offset in a line as `ast` gives it."""
+        """The column from 1, in characters, of a byte offset in a line, as in `ast`."""
         content = self.lines[line - 1] if line <= len(self.lines) else ""
         if content.isascii():
             return offset + 1
@@ -146,7 +146,7 @@ class SourceText:
 
 
 def _within(lines: list[int], first: int, last: int) -> list[int]:
-    """Those of some sorted numbers that lie between two."""
+    """Those of some sorted numbers that are between two."""
     return lines[bisect_left(lines, first) : bisect_right(lines, last)]
 
 
@@ -156,7 +156,7 @@ def _is_inside(text: str, place: int) -> bool:
 
 
 def tree_of(data: bytes) -> tuple[SourceText, ast.Module]:
-    """Decode and parse a file; its line ends are then as the parser sees them, so that all counts of lines agree.
+    """Decode and parse a file; its line ends are normalised like the parser's, so that line numbers agree.
 
     Raises:
         SourceError: Python could not read it, or it is too large to try.
@@ -166,7 +166,7 @@ def tree_of(data: bytes) -> tuple[SourceText, ast.Module]:
 
 
 def check_syntax(data: bytes) -> None:
-    """Look whether Python could run a file, which takes less time than to parse it into a tree.
+    """Check whether Python could run a file, which is faster than parsing it into a tree.
 
     Raises:
         SourceError: It could not, or the file is too large to try.
@@ -177,7 +177,7 @@ def check_syntax(data: bytes) -> None:
 
 
 def compiles(text: SourceText) -> bool:
-    """Look whether Python could run a text: its compiler refuses some that its parser lets pass.
+    """Check whether Python could run a text: its compiler refuses some that its parser accepts.
 
     Returns:
         False where the syntax may be newer than this Python.
@@ -247,7 +247,7 @@ def decode(data: bytes) -> str:
 
 
 def parse(text: SourceText) -> ast.Module:
-    """Parse a text; syntax that this Python does not know yet is first rewritten, place by place, into one it knows.
+    """Parse a text; syntax that is too new for this Python is first rewritten in place.
 
     Raises:
         SourceError: No Python could parse it.
@@ -291,7 +291,7 @@ def _parsed(text: str) -> ast.Module:
 
 
 def _with_type_parameters(tree: ast.Module, found: dict[tuple[str, int], tuple[DownlevelParameter, ...]]) -> ast.Module:
-    """Put type parameters where newer Pythons put them."""
+    """Put type parameters where newer Pythons have them."""
     for node in ast.walk(tree) if found else ():
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             key = (node.name, node.lineno)
@@ -322,7 +322,7 @@ def _fault(error: SyntaxError, text: SourceText) -> SourceError:
 
 
 def _declared(body: bytes) -> str | None:
-    """The encoding that a comment on one of the first two lines declares."""
+    """The encoding declared by a comment on one of the first two lines."""
     for line in re.split(rb"\r\n|\r|\n", body[:2000], maxsplit=2)[:2]:
         found = _COOKIE.match(line)
         if found:

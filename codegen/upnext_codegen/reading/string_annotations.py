@@ -8,7 +8,7 @@ from functools import lru_cache
 
 
 def unquoted(annotation: ast.expr) -> ast.expr:
-    """Return the expression that a quoted annotation holds, and any other annotation as it is."""
+    """Return the expression in a quoted annotation, and any other annotation unchanged."""
     while isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
         parsed = _parsed(annotation.value)
         if parsed is None:

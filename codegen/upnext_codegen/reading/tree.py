@@ -13,7 +13,7 @@ _TEXTS = frozenset(
 
 
 class _Fields(dict[type, tuple[str, ...]]):
-    """For each kind of node the fields that can hold other nodes."""
+    """The fields of each kind of node that can contain other nodes."""
 
     def __missing__(self, kind: type[ast.AST]) -> tuple[str, ...]:
         names = [name for name in kind._fields if name not in _TEXTS]
@@ -27,7 +27,7 @@ _fields = _Fields()
 
 
 def children(node: ast.AST) -> list[ast.AST]:
-    """The nodes right below a node, in the order of the source, but for operators and the like."""
+    """The direct children of a node, in source order, without operators and the like."""
     found: list[ast.AST] = []
     for name in _fields[type(node)]:
         child: Any = getattr(node, name, None)  # Not by `cast`, which is a call at every node.
@@ -40,7 +40,7 @@ def children(node: ast.AST) -> list[ast.AST]:
 
 
 def walk(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield a node and all below it, in no particular order."""
+    """Yield a node and everything below it, in no particular order."""
     waiting = [node]
     while waiting:
         current = waiting.pop()

@@ -16,7 +16,7 @@ _OPTION = "formerly"
 
 
 def renamed(calls: Sequence[cst.Call], old: str, new: str, *, bridged: bool) -> tuple[cst.Call, cst.Call] | None:
-    """Return the call that declares an event, and what is to stand in its place.
+    """Return the call that declares an event, and its replacement.
 
     Args:
         calls: The calls that start at the place of the declaration.
@@ -52,7 +52,7 @@ def renamed(calls: Sequence[cst.Call], old: str, new: str, *, bridged: bool) -> 
 
 
 def without_former_name(calls: Sequence[cst.Call], name: str) -> tuple[cst.Call, cst.Call] | None:
-    """Return the call that declares an event with a former name, and what is to stand in its place; else None."""
+    """Return the call that declares an event with a former name, and its replacement; else None."""
     for call in calls:
         former = _former_names(call) if _is_event(call) else None
         given = next((each for each in former or () if text_of(each.value) == name), None)
@@ -111,7 +111,7 @@ def _with_former_names(call: cst.Call, names: list[cst.Element]) -> cst.Call:
 
 
 def _with_option(call: cst.Call, value: cst.Tuple) -> cst.Call:
-    """Add the option behind the last argument, on a line of its own where the arguments have one each."""
+    """Add the option after the last argument, on its own line if each argument has one."""
     *others, last = call.args
     head = call.whitespace_before_args
     space = head if isinstance(head, cst.ParenthesizedWhitespace) else cst.SimpleWhitespace(" ")

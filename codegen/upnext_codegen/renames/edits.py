@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Edits:
-    """A file that is to be changed.
+    """A file to change.
 
     Args:
         file: Its path relative to the project root.
@@ -44,7 +44,7 @@ class Edits:
 
     @classmethod
     def read(cls, file: str, data: bytes) -> Edits | None:
-        """Parse a file, None where libcst cannot or does not give it back byte for byte."""
+        """Parse a file, None if libcst cannot, or does not reproduce it byte for byte."""
         try:
             module = cst.parse_module(data)
             text = module.code  # which takes long
@@ -54,7 +54,7 @@ class Edits:
 
     @classmethod
     def read_about(cls, file: str, data: bytes, words: Collection[str]) -> Edits | None:
-        """Parse what of a file may have to do with some words; the rest stays as it is, and is not among the nodes."""
+        """Parse only the parts of a file that may involve some words; the rest is left unchanged."""
         found = excerpt(data, words)
         if found is None:
             return cls.read(file, data)
@@ -65,16 +65,16 @@ class Edits:
 
     @cached_property
     def positions(self) -> Mapping[cst.CSTNode, CodeRange]:
-        """Where each node stands."""
+        """The positions of nodes."""
         return self._wrapper.resolve(PositionProvider)
 
     @cached_property
     def _scopes(self) -> Mapping[cst.CSTNode, Scope | None]:
-        """The scope of each node; this takes long."""
+        """The scope of each node; computing it is slow."""
         return self._wrapper.resolve(ScopeProvider)
 
     def qualified_names(self, node: cst.CSTNode) -> Collection[QualifiedName]:
-        """What a name stands for, which is looked up for the few that are asked for."""
+        """The qualified names of a name, computed only on request."""
         scope = self._scopes.get(node)
         return () if scope is None else scope.get_qualified_names_for(node)
 
@@ -85,16 +85,16 @@ class Edits:
 
     @cached_property
     def imports(self) -> list[cst.ImportFrom]:
-        """What is imported from modules, wherever it stands."""
+        """All imports from modules, wherever they are."""
         return [node for node in self.nodes if isinstance(node, cst.ImportFrom)]
 
     def function(self, place: Place) -> cst.FunctionDef | None:
-        """The function whose name stands at a place."""
+        """The function whose name is at a place."""
         functions = (node for node in self.nodes if isinstance(node, cst.FunctionDef))
         return next((node for node in functions if self.place_of(node.name) == place[1:]), None)
 
     def qualname(self, function: cst.FunctionDef) -> str:
-        """What a function is called in its module: "confirm", or "Mails.confirm" in a class."""
+        """The name of a function in its module: "confirm", or "Mails.confirm" in a class."""
         return next((each.name for each in self.qualified_names(function)), function.name.value)
 
     def calls_at(self, place: Place) -> list[cst.Call]:
@@ -108,24 +108,24 @@ class Edits:
         return self._line(start), start.column + 1
 
     def span(self, node: cst.CSTNode) -> tuple[int, int]:
-        """Where a node begins and ends in the text."""
+        """The start and end of a node in the text."""
         position = self.positions[node]
         return self._offset(position.start), self._offset(position.end)
 
     def replace(self, node: cst.CSTNode, text: str) -> None:
-        """Put a text in place of a node."""
+        """Replace a node by a text."""
         self._edits[self.span(node)] = text
 
     def is_changed(self, node: cst.CSTNode) -> bool:
-        """Return whether another text is to stand in place of a node."""
+        """Return whether a node is to be replaced."""
         return self.span(node) in self._edits
 
     def put(self, start: int, end: int, text: str) -> None:
-        """Put a text in place of another one, or between two characters."""
+        """Replace a text by another, or insert between two characters."""
         self._edits[start, end] = text
 
     def place_after(self, line: int, column: int) -> tuple[int, int]:
-        """Return where that stands once all edits are made which stands at a line and column now, from 1."""
+        """Return the position, after all edits, of what is now at a line and column, from 1."""
         offset = self._lines[line - 1] + column - 1
         moved = offset + sum(len(new) - (end - start) for (start, end), new in self._edits.items() if end <= offset)
         starts = starts_of_lines(self._text_after)
@@ -133,12 +133,12 @@ class Edits:
         return number, moved - starts[number - 1] + 1
 
     def put_at(self, place: int) -> str:
-        """Return what is put between two characters."""
+        """Return what is inserted between two characters."""
         return self._edits.get((place, place), "")
 
     @property
     def after(self) -> bytes:
-        """The file with all edits made."""
+        """The file after all edits."""
         return self._text_after.encode(self.module.encoding)
 
     @property
@@ -152,7 +152,7 @@ class Edits:
         return self._lines[self._line(position) - 1] + position.column
 
     def _line(self, position: CodePosition) -> int:
-        """The line of the text that a position in the tree is in, from 1."""
+        """The line of the text for a position in the tree, from 1."""
         # The end of a module is behind its last line.
         return position.line if self._numbers is None else self._numbers[position.line - 1]
 

@@ -25,7 +25,7 @@ def renamed_keys(
     old: str,
     new: str,
 ) -> Iterator[tuple[str, bytes, bytes]]:
-    """Yield each file in which keys are renamed, as it is and as it is then, with what is changed in it already.
+    """Yield each file with renamed keys, before and after, including earlier changes.
 
     Only those of a variable on which the event is declared: another worker may have another event of that name.
 
@@ -60,7 +60,7 @@ def renamed_keys(
 def workers_of(
     sources: ProjectSources, declarations: Iterable[Declaration], read: Callable[[str], Edits | None]
 ) -> set[str]:
-    """Return the dotted names of the variables on which an event is declared.
+    """Return the dotted names of the variables of workers that declare an event.
 
     Args:
         sources: The project.
@@ -80,7 +80,7 @@ def workers_of(
 
 
 def keys_in(file: Edits, module: str, workers: set[str], names: Collection[str]) -> Iterator[cst.SimpleString]:
-    """Yield the keys in a file that are certainly one of the names that an event has, or had.
+    """Yield the keys in a file that are certainly a current or former name of an event.
 
     Args:
         file: The file.

@@ -19,7 +19,7 @@ _BLOCKS = (ast.ClassDef, ast.If, ast.Try, ast.With, ast.For, ast.While, ast.Exce
 
 
 class Excerpt(NamedTuple):
-    """What of a file may have to do with some words.
+    """The parts of a file that may involve some words.
 
     Attributes:
         whole: The text of the file.
@@ -33,7 +33,7 @@ class Excerpt(NamedTuple):
 
 
 def excerpt(data: bytes, words: Collection[str]) -> Excerpt | None:
-    """Leave out the functions and classes of a file that hold none of some words, but for their names.
+    """Leave out the bodies of functions and classes that contain none of some words.
 
     What stands outside functions and classes is kept, but for comments: imports and variables say what names mean.
 
@@ -75,7 +75,7 @@ def _first_line(node: ast.stmt) -> int:
 
 
 def _emptied(nodes: Iterable[ast.AST], lines: list[str], words: Collection[str]) -> Iterator[_Definition]:
-    """Yield the functions and classes, outer ones only, that hold none of the words."""
+    """Yield the outermost functions and classes that contain none of the words."""
     for node in nodes:
         if isinstance(node, _Definition):
             text = "\n".join(lines[_first_line(node) - 1 : node.end_lineno])

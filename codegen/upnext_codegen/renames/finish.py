@@ -26,7 +26,7 @@ _BY_HAND = "the former name is not written out here: take it out by hand"
 
 
 def finish_event(sources: ProjectSources, old: str, new: str) -> Rename:
-    """Take a former name of an event out of its declarations.
+    """Remove a former name of an event from its declarations.
 
     Raises:
         ConfigurationError: If the event does not have that former name, or a file cannot be changed.
@@ -55,7 +55,7 @@ def finish_event(sources: ProjectSources, old: str, new: str) -> Rename:
 
 
 def finish_field(sources: ProjectSources, event: str, old: str, new: str) -> Rename:
-    """Take a former name of a field out of the handlers of an event.
+    """Remove a former name of a field from the handlers of an event.
 
     Raises:
         ConfigurationError: If no handler has it, or a file cannot be changed.

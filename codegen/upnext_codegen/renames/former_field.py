@@ -34,13 +34,13 @@ class FormerNames:
 
     @property
     def _imported(self) -> dict[str, str]:
-        """What the top of the file imports, and will, each with what it is called there."""
+        """The current and future top-level imports of the file, each with its name."""
         if self._imports is None:
             self._imports = dict(_imports(self.file.module))
         return self._imports
 
     def change(self, written: cst.Annotation, old: str, new: str, *, former: tuple[str, ...]) -> bool:
-        """Note that a field was called `old`, or that it is called so again.
+        """Record that a field was called `old`, or that it is called so again.
 
         Args:
             written: Its annotation.
@@ -61,7 +61,7 @@ class FormerNames:
         return True
 
     def drop(self, written: cst.Annotation, name: str) -> bool:
-        """Take a former name out, False where it stands elsewhere."""
+        """Remove a former name; False if it is written elsewhere."""
         given = self._formerly(written.annotation)
         if given is None or all(text_of(each.value) != name for each in given[1].args):
             return False
@@ -112,7 +112,7 @@ class FormerNames:
         self.file.put(inner[1], whole[1], "")
 
     def _formerly(self, written: cst.BaseExpression) -> tuple[cst.Subscript, cst.Call] | None:
-        """The annotation and the call in it that has former names, None where they are not written there."""
+        """The annotation and the call in it with former names, None if they are not written there."""
         if not isinstance(written, cst.Subscript) or not self._is(written.value, _ANNOTATED):
             return None
         for element in written.slice[1:]:
@@ -122,19 +122,19 @@ class FormerNames:
         return None
 
     def _is(self, node: cst.BaseExpression, name: str) -> bool:
-        """Whether a name is one of typing or upnext, also under another name that the file gives it."""
+        """Whether a name is one of typing or upnext, also under an alias in the file."""
         modules = _TYPING if name == _ANNOTATED else _OURS
         called = {self._imported.get(f"{module}.{name}", name) for module in modules}
         return _name(node) == name or (isinstance(node, cst.Name) and node.value in called)
 
     def _whole(self, written: cst.Annotation) -> tuple[int, int]:
-        """Where an annotation begins and ends, parentheses included, the colon not."""
+        """The start and end of an annotation, including parentheses but not the colon."""
         start, end = self.file.span(written)
         text = self.file.text[start:end]
         return start + len(text) - len(text.removeprefix(":").lstrip()), end
 
     def _spelt(self, name: str, modules: tuple[str, ...]) -> str:
-        """Return how the file says a name that it imports, or is to import."""
+        """Return how the file refers to a name that it imports, or will import."""
         for module in modules:
             if found := self._imported.get(f"{module}.{name}"):
                 return found
@@ -152,7 +152,7 @@ class FormerNames:
         self.file.put(place, place, "".join(lines))
 
     def after(self) -> bytes:
-        """Return the changed file, without the imports that nothing needs any more."""
+        """Return the changed file, without imports that are no longer needed."""
         data = self.file.after
         if not self._dropped:
             return data
@@ -166,7 +166,7 @@ def _name(node: cst.BaseExpression) -> str:
 
 
 def _imports(module: cst.Module) -> Iterator[tuple[str, str]]:
-    """Yield what the top of a module imports: "module" or "module.name", and what it is called there."""
+    """Yield the top-level imports of a module: "module" or "module.name", and the name there."""
     for statement in module.body:
         for small in statement.body if isinstance(statement, cst.SimpleStatementLine) else ():
             if isinstance(small, cst.Import):

@@ -49,7 +49,7 @@ def texts_in(data: bytes, text: str, *, but_in: tuple[str, ...]) -> Texts:
 
 
 def _keyword_of(tokens: list[str]) -> str:
-    """Return the keyword, or the name of what is called or has a key, that what follows is a value of."""
+    """Return the keyword, callee or key that the following text is a value of."""
     place = len(tokens) - 1
     while place >= 0 and (tokens[place] == "," or tokens[place].endswith(_STRING)):
         place -= 1

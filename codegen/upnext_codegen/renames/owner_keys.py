@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def lost_owner(root: Path, old: str, new: str) -> Iterator[Undecided]:
-    """Yield the key that says who owns an event, if that would no longer hold under its new name."""
+    """Yield the key of an event's owner, if it would no longer match the new name."""
     patterns = settings_in(read(root)).owner
     before, after = owning_pattern(old, patterns), owning_pattern(new, patterns)
     if before is not None and (after is None or after[1] != before[1]):
@@ -27,7 +27,7 @@ def lost_owner(root: Path, old: str, new: str) -> Iterator[Undecided]:
 
 
 def _place_of(pattern: str, root: Path) -> Place:
-    """Return where a key stands in pyproject.toml; its beginning where it is written in another way."""
+    """Return the place of a key in pyproject.toml; its beginning if the key is written in another way."""
     text = (root / NAME).read_text(encoding="utf-8-sig")
     key = re.escape(pattern)
     found = re.compile(rf"""(?:(["']){key}\1|(?<![\w"'-]){key})\s*=""").search(text, max(text.find("owner"), 0))

@@ -24,7 +24,7 @@ _DICT_LOOKUPS = frozenset({"get", "pop", "setdefault"})
 
 
 class Body(NamedTuple):
-    """What a function does with a parameter.
+    """The uses of a parameter in a function.
 
     Attributes:
         names: Where it is used, in the body.
@@ -38,7 +38,7 @@ class Body(NamedTuple):
 
 
 def parameter(function: cst.FunctionDef, name: str) -> cst.Param | None:
-    """Return a parameter that can be given by keyword."""
+    """Return a parameter that can be passed by keyword."""
     params = function.params
     return next((each for each in (*params.params, *params.kwonly_params) if each.name.value == name), None)
 
@@ -50,7 +50,7 @@ def _parameters(function: cst.FunctionDef) -> list[cst.Param]:
 
 
 def body_of(file: Edits, function: cst.FunctionDef, old: str, new: str) -> Body:
-    """Find every use of a parameter, and what would conflict with its new name."""
+    """Find every use of a parameter, and conflicts with its new name."""
     found = Body([], [], [])
     passed_over = _no_variables(function)
     # Annotations, defaults and decorators mean what the names do outside of the function.
@@ -74,12 +74,12 @@ def body_of(file: Edits, function: cst.FunctionDef, old: str, new: str) -> Body:
 
 
 def keys_in(function: cst.FunctionDef, fields: str, key: str) -> Iterator[cst.SimpleString]:
-    """Yield the texts by which a function looks a key up in the dict of its further fields."""
+    """Yield the texts by which a function looks up keys in the dict of its further fields."""
     return (text for name, text in _lookups(function) if name.value == fields and text_of(text) == key)
 
 
 def other_uses(function: cst.FunctionDef, fields: str) -> Iterator[cst.Name]:
-    """Yield where a function does anything else with the dict of its further fields than to look up a key in sight."""
+    """Yield where a function uses the dict of its further fields for anything but visible lookups."""
     looked_up = {name for name, _ in _lookups(function)}
     no_variables = _no_variables(function)
     for node in walk(function.body):
@@ -88,7 +88,7 @@ def other_uses(function: cst.FunctionDef, fields: str) -> Iterator[cst.Name]:
 
 
 def _lookups(function: cst.FunctionDef) -> Iterator[tuple[cst.Name, cst.SimpleString]]:
-    """Yield the names in which a text is looked up, as in a dict, with the texts."""
+    """Yield the names in which a text is looked up as in a dict, with the texts."""
     for node in walk(function.body):
         match node:
             case cst.Subscript(value=cst.Name() as name, slice=[cst.SubscriptElement(slice=cst.Index(value=text))]):
@@ -122,7 +122,7 @@ def naming_options(function: cst.FunctionDef | None, calls: list[cst.Call], fiel
 
 
 def respell(file: Edits, text: cst.SimpleString, new: str) -> None:
-    """Change what a text says, not how it is quoted."""
+    """Change the value of a literal, but not its quotes."""
     file.replace(text, requoted(text, new).value)
 
 
@@ -140,7 +140,7 @@ def _no_variables(function: cst.FunctionDef) -> set[cst.CSTNode]:
 
 
 def _binds(scope: cst.CSTNode, name: str) -> bool:
-    """Whether a scope inside a function gives a name a meaning of its own."""
+    """Whether a scope inside a function rebinds a name."""
     nodes = walk(scope)
     if any(isinstance(node, cst.Nonlocal) and any(_is(each.name, name) for each in node.names) for node in nodes):
         return False

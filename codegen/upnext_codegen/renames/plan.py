@@ -31,7 +31,7 @@ class Undecided(NamedTuple):
 
 
 class Left(NamedTuple):
-    """What a server still has under a former name that is to be taken out.
+    """What a server still has under a former name that is to be removed.
 
     Attributes:
         what: That, in words.
@@ -43,7 +43,7 @@ class Left(NamedTuple):
 
 
 class Rename(NamedTuple):
-    """What a rename changes.
+    """The changes of a rename.
 
     Attributes:
         changed: Each file that changes, as it is and as it is then.
@@ -85,7 +85,7 @@ class ProjectSources:
     _lines: dict[str, list[str]] = field(default_factory=dict[str, "list[str]"])
 
     def names_of(self, event: str) -> frozenset[str]:
-        """Return the names that an event has, or had."""
+        """Return the current and former names of an event."""
         declared = [each for each in self.scan.declarations if each.event == event]
         return frozenset([event, *(name for each in declared for name in each.formerly)])
 
@@ -94,14 +94,14 @@ class ProjectSources:
         return sorted({*(each.path for each in self.found.files), *self._tests()})
 
     def holding(self, *words: str) -> Iterator[tuple[str, bytes]]:
-        """Yield the files that hold all of some words, with their content; `not_read` lists what cannot be read."""
+        """Yield the files that contain all of some words, with their contents; `not_read` lists unreadable ones."""
         wanted = [word.encode() for word in words]
         for file, data in self._all().items():
             if all(word in data for word in wanted):
                 yield file, data
 
     def in_stubs(self, name: str) -> Iterator[Undecided]:
-        """Yield where stubs that somebody wrote hold a name; a scan does not read them."""
+        """Yield where hand-written stubs contain a name; a scan does not read them."""
         for folder in self.found.folders:
             for path in sorted((self.root / folder).glob("*.pyi")):
                 file = path.relative_to(self.root).as_posix()
@@ -109,7 +109,7 @@ class ProjectSources:
                     yield from _in_stub(path, file, name)
 
     def not_read(self, name: str) -> tuple[Undecided, ...]:
-        """Return the files and folders that cannot be read at all: a name may stand in them."""
+        """Return the files and folders that cannot be read at all: they may contain the name."""
         self._all()
         return tuple(
             Undecided(Place(path, 1, 1), f"this cannot be read ({reason}), and {name!r} may stand in it")
@@ -132,7 +132,7 @@ class ProjectSources:
         self._not_read[where] = error.strerror or str(error)
 
     def read(self, file: str) -> bytes:
-        """Return the content of a file that has to be changed.
+        """Return the contents of a file that has to be changed.
 
         Raises:
             ConfigurationError: If it cannot be read.
@@ -143,7 +143,7 @@ class ProjectSources:
             raise ConfigurationError(f"{file} cannot be read: {error.strerror or error}") from error
 
     def lines(self, file: str) -> list[str]:
-        """Return the lines of a file as Python counts them, none of one that it could not read.
+        """Return the lines of a file as Python counts them, none if it is unreadable.
 
         Raises:
             ConfigurationError: If it cannot be opened.
@@ -175,13 +175,13 @@ class ProjectSources:
 
 
 def unreadable(file: str, name: str) -> Undecided:
-    """Say that a file which holds a name cannot be read to its end."""
+    """Report that a file with the name cannot be read to its end."""
     reason = f"this file cannot be read to its end, and {name!r} stands in it: look through it by hand"
     return Undecided(Place(file, 1, 1), reason)
 
 
 def near(name: str, known: Iterable[str], otherwise: str) -> str:
-    """Return what to say of a name that there is not."""
+    """Return a suggestion for an unknown name."""
     found = difflib.get_close_matches(name, sorted(known), _MOST_NEAR)
     return f"did you mean {' or '.join(map(repr, found))}?" if found else otherwise
 

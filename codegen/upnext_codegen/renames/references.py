@@ -27,7 +27,7 @@ _DOTTED = re.compile(r"[\w.:]+")
 def names_passed_on(
     name: str, sources: ProjectSources, read: Callable[[str], Edits | None], *, aliased: bool
 ) -> set[str]:
-    """Return every dotted name by which a name of a module can be imported: modules pass on what they import.
+    """Return every dotted name by which a module's name can be imported, including re-exports.
 
     Args:
         name: Its dotted name, where it is defined.
@@ -53,14 +53,14 @@ def names_passed_on(
 def names_of(
     module: str, qualname: str, sources: ProjectSources, read: Callable[[str], Edits | None], *, aliased: bool
 ) -> set[str]:
-    """Return every dotted name of a function, or of a static method of a class: the class is what is passed on."""
+    """Return every dotted name of a function, or of a static method, whose class may be re-exported."""
     top, dot, rest = qualname.partition(".")
     passed_on = names_passed_on(f"{module}.{top}", sources, read, aliased=aliased or bool(rest))
     return {f"{each}{dot}{rest}" for each in passed_on}
 
 
 def _passed_on(file: Edits, module: str, source: str, name: str, *, aliased: bool) -> Iterator[str]:
-    """Yield what a module calls a name of another one, which can be imported from it then."""
+    """Yield the names that a module gives to a name of another one, and which can be imported from it."""
     for each, alias in imported(file, module):
         if each == source and alias.evaluated_name == name:
             called = alias.evaluated_alias or name
@@ -73,14 +73,14 @@ def _passed_on(file: Edits, module: str, source: str, name: str, *, aliased: boo
 
 
 def _other_names(file: Edits, module: str, name: str) -> Iterator[str]:
-    """Yield the variables at the top of a module that hold something as well: `order_placed = placed`."""
+    """Yield the module-level variables that contain something as well: `order_placed = placed`."""
     for variable, value in variables(file):
         if isinstance(value, cst.Name | cst.Attribute) and name in dotted_names(file, module, value):
             yield variable
 
 
 def variables(file: Edits) -> Iterator[tuple[str, cst.BaseExpression]]:
-    """Yield the variables at the top of a module, and in its classes, with what they are set to."""
+    """Yield the variables of a module, and of its classes, with their values."""
     for statement in file.module.body:
         inner = statement.body.body if isinstance(statement, cst.ClassDef) else [statement]
         prefix = f"{statement.name.value}." if isinstance(statement, cst.ClassDef) else ""
@@ -96,14 +96,14 @@ def variables(file: Edits) -> Iterator[tuple[str, cst.BaseExpression]]:
 
 
 def imported(file: Edits, module: str) -> Iterator[tuple[str, cst.ImportAlias]]:
-    """Yield what a file imports from modules by name, with the modules."""
+    """Yield the names that a file imports from modules, with the modules."""
     for node in file.imports:
         if not isinstance(node.names, cst.ImportStar):
             yield from ((_source(node, file, module), alias) for alias in node.names)
 
 
 def stars(file: Edits, module: str) -> list[str]:
-    """List the modules of which a file imports everything: `from shop.events import *`."""
+    """List the modules that a file imports everything from: `from shop.events import *`."""
     return [_source(node, file, module) for node in file.imports if isinstance(node.names, cst.ImportStar)]
 
 
@@ -113,7 +113,7 @@ def _source(node: cst.ImportFrom, file: Edits, module: str) -> str:
 
 
 def _absolute(name: str, file: Edits, module: str) -> str:
-    """Return a dotted name that may begin with the dots of a relative import as one from the top."""
+    """Return a relative dotted name as an absolute one."""
     rest = name.lstrip(".")
     dots = len(name) - len(rest)
     if not dots:
@@ -124,7 +124,7 @@ def _absolute(name: str, file: Edits, module: str) -> str:
 
 
 def uses(file: Edits, module: str, names: Collection[str], *, aliased: bool = False) -> Iterator[tuple[cst.Name, bool]]:
-    """Yield the names in a file's code that are those of a function, and whether each is an attribute of a module.
+    """Yield the names in a file's code that denote a function, and whether each is an attribute of a module.
 
     Imports and the definition are not among them; those under another name, which the file gives it, only if asked.
     """
@@ -146,7 +146,7 @@ def uses(file: Edits, module: str, names: Collection[str], *, aliased: bool = Fa
 
 
 def dotted_names(file: Edits, module: str, node: cst.CSTNode) -> Iterator[str]:
-    """Yield the dotted names that a name in a file's code may stand for, from the top."""
+    """Yield the absolute dotted names that a name in a file's code may denote."""
     known = file.qualified_names(node)
     for each in known:
         is_local = each.source is QualifiedNameSource.LOCAL
@@ -157,7 +157,7 @@ def dotted_names(file: Edits, module: str, node: cst.CSTNode) -> Iterator[str]:
 
 
 def _written(node: cst.CSTNode) -> str:
-    """Return a name as it is written, "" for what is none."""
+    """Return a name as written, "" for anything else."""
     if isinstance(node, cst.Attribute):
         owner = _written(node.value)
         return f"{owner}.{node.attr.value}" if owner else ""
@@ -167,7 +167,7 @@ def _written(node: cst.CSTNode) -> str:
 def texts(
     file: Edits, module: str, names: Collection[str], new: str, *, but: Container[str]
 ) -> Iterator[tuple[cst.SimpleString, str]]:
-    """Yield string literals that certainly name a function, or something of it, and what they are to say.
+    """Yield string literals that certainly name a function, or something of it, and their replacements.
 
     Args:
         file: The file.
@@ -194,14 +194,14 @@ def _start_in(names: Collection[str], text: str) -> str:
 
 
 def declared_global(file: Edits, name: str) -> Iterator[cst.Name]:
-    """Yield where functions say that a name is the module's: `global confirm`."""
+    """Yield where functions declare a name as the module's: `global confirm`."""
     for node in file.nodes:
         if isinstance(node, cst.Global):
             yield from (each.name for each in node.names if each.name.value == name)
 
 
 def siblings(file: Edits, function: cst.FunctionDef, name: str) -> Iterator[cst.CSTNode]:
-    """Yield what has a name in the class that a function is in."""
+    """Yield other members with a name in a function's class."""
     for node in file.nodes:
         if isinstance(node, cst.ClassDef) and function in node.body.body:
             for each in walk(node.body):
@@ -214,7 +214,7 @@ def siblings(file: Edits, function: cst.FunctionDef, name: str) -> Iterator[cst.
 
 
 def meaning(file: Edits, name: str, renamed: AbstractSet[cst.CSTNode]) -> cst.CSTNode | None:
-    """Return a place at which a name means something else, None if it is free.
+    """Return a place where a name has another meaning, None if it is free.
 
     Args:
         file: The file.
@@ -239,7 +239,7 @@ def meaning(file: Edits, name: str, renamed: AbstractSet[cst.CSTNode]) -> cst.CS
 
 
 def _seeing(scope: cst.FunctionDef | cst.ClassDef | cst.Lambda) -> list[cst.CSTNode]:
-    """Return the nodes in the body of a function or class to which the names that are bound there mean just that.
+    """Return the nodes in a function's or class's body for which names bound there have that meaning.
 
     A class's names mean nothing in its functions: `send` is another one in `def send(self): send()`.
     """
@@ -258,7 +258,7 @@ def _seeing(scope: cst.FunctionDef | cst.ClassDef | cst.Lambda) -> list[cst.CSTN
 
 
 def _bound(node: cst.ClassDef) -> Iterator[cst.Name]:
-    """Yield the names of what is defined, or set, in a class."""
+    """Yield the names defined or assigned in a class."""
     for line in node.body.body:
         if isinstance(line, cst.FunctionDef | cst.ClassDef):
             yield line.name
@@ -269,7 +269,7 @@ def _bound(node: cst.ClassDef) -> Iterator[cst.Name]:
 
 
 def _is_in_a_function_or_class(each: QualifiedName) -> bool:
-    """Whether a name is bound there, and so means nothing elsewhere in the file."""
+    """Whether a name is bound there, and so has no meaning elsewhere in the file."""
     is_class_s = each.source is QualifiedNameSource.LOCAL and "." in each.name and "<" not in each.name
     return is_class_s or "<locals>" in each.name
 
@@ -302,7 +302,7 @@ def _in_all(file: Edits) -> set[cst.CSTNode]:
 
 
 def no_variables(file: Edits) -> set[cst.CSTNode]:
-    """Names that stand for no variable: keywords, attributes, parameters, and what is imported."""
+    """Names that do not denote variables: keywords, attributes, parameters, and imported names."""
     found: set[cst.CSTNode] = set()
     for node in file.nodes:
         match node:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def rename_event(sources: ProjectSources, old: str, new: str) -> Rename:
-    """Work out what renaming an event changes; nothing is written.
+    """Plan the rename of an event; nothing is written.
 
     Every declaration gets the new name, and so does every key of `worker.events[...]` that is certainly the event's
     name. Declarations on workers with handlers of the event keep the old one in `formerly`, so that jobs and senders of
@@ -98,7 +98,7 @@ def _read(sources: ProjectSources, file: str) -> tuple[bytes, Source]:
 def _mentions(
     sources: ProjectSources, old: str, changed: dict[str, tuple[bytes, bytes]]
 ) -> tuple[tuple[Undecided, ...], tuple[Undecided, ...]]:
-    """Return where else a text is the old name, and the files that cannot be looked through."""
+    """Return other texts equal to the old name, and the files that cannot be searched."""
     undecided: list[Undecided] = []
     half_read: list[Undecided] = []
     for file, data in sources.holding(old):

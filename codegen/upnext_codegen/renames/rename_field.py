@@ -29,7 +29,7 @@ _BY_HAND = "change it by hand first"
 
 
 def rename_field(sources: ProjectSources, event: str, old: str, new: str) -> Rename:
-    """Work out what renaming a field of an event changes; nothing is written.
+    """Plan the rename of an event's field; nothing is written.
 
     Each handler that names the field takes it under the new name, also in its body, and under the old one by
     `Formerly`, so that jobs and senders of an earlier release go on; if the new name is the latest former one, the
@@ -61,7 +61,7 @@ def rename_field(sources: ProjectSources, event: str, old: str, new: str) -> Ren
 
 @dataclass(slots=True)
 class _Work:
-    """One rename under way."""
+    """A rename in progress."""
 
     sources: ProjectSources
     event: str
@@ -78,11 +78,11 @@ class _Work:
 
     @property
     def names(self) -> frozenset[str]:
-        """The names that the event has, or had."""
+        """The current and former names of the event."""
         return self.sources.names_of(self.event)
 
     def check(self, handlers: list[Handler]) -> None:
-        """Raise ConfigurationError for names that cannot be."""
+        """Raise ConfigurationError for invalid names."""
         events = {each.event for each in self.sources.scan.handlers}
         if not handlers:
             hint = near(self.event, events, "`upnext graph` lists all events.")
@@ -107,7 +107,7 @@ class _Work:
             raise ConfigurationError(f"{self.event!r} has a field {self.new!r} already: choose another name.")
 
     def handler(self, handler: Handler) -> None:
-        """Change a handler, if it names the field."""
+        """Change a handler if it names the field."""
         named = next((each for each in handler.parameters if each.name == self.old), None)
         if is_elsewhere(handler.place):
             if named is not None:
@@ -142,7 +142,7 @@ class _Work:
             self._parameter(file, function, param, former=named.formerly)
 
     def options(self, handler: Handler) -> None:
-        """Change the options of a handler that name the field, in its decorators and in the call that attaches it."""
+        """Change the options of a handler that name the field, in its decorators and the attaching call."""
         if any(each.name == self.old for each in handler.parameters):
             for place in (handler.place, handler.attached):
                 file = None if place is None or is_elsewhere(place) else self._readable(place.file)
@@ -163,7 +163,7 @@ class _Work:
         self._note(file, param.annotation, place, former=former)
 
     def _key(self, file: Edits, function: cst.FunctionDef, handler: Handler, *, former: tuple[str, ...]) -> None:
-        """Change the key of a TypedDict, which `**fields: Unpack[...]` names."""
+        """Change the key of a TypedDict in `**fields: Unpack[...]`."""
         further = function.params.star_kwarg
         found = None if further is None else typed_dict_of(self.sources, self._readable, file, further)
         key = None if found is None else found.key(self.old)
@@ -188,7 +188,7 @@ class _Work:
                 self.undecided += [Undecided(each, reason) for each in found.other_uses(other, self.sources.roots)]
 
     def _further_fields(self, file: Edits, function: cst.FunctionDef) -> None:
-        """List what a function does with a `**` parameter that the field comes in, if that may depend on its name."""
+        """List what a function does with a `**` parameter that receives the field, if that may depend on its name."""
         further = function.params.star_kwarg
         if further is not None:
             reason = f"{further.name.value!r} has {self.new!r} in place of {self.old!r} then: see what this does"
@@ -216,7 +216,7 @@ class _Work:
             self._block(place, f"{self.new!r} is a former name, and not written out here: {_BY_HAND}")
 
     def send(self, send: Send) -> None:
-        """Change what a send gives."""
+        """Change the arguments of a send."""
         self.looked_through.add(send.place.file)
         if not set(send.names) <= self.names:
             if self.old in send.fields:
@@ -241,14 +241,14 @@ class _Work:
         self._give(file, *given[0])
 
     def _give(self, file: Edits, call: cst.Call, keyword: cst.Name) -> None:
-        """Let a call give the field under its new name."""
+        """Make a call pass the field under its new name."""
         file.replace(keyword, self.new)
         if any(each.keyword is not None and each.keyword.value == self.new for each in call.args):
             place = Place(file.file, *file.place_of(keyword))
             self._block(place, f"this gives a {self.new!r} as well: choose another name")
 
     def calls(self, handlers: list[Handler]) -> None:
-        """Change what calls of the handlers give, and sends in tests, which a scan leaves out."""
+        """Change the arguments of calls of the handlers, and of sends in tests, which a scan leaves out."""
         names = names_for(self.sources, self.names, handlers, self._readable)
         last = sorted({name.rpartition(".")[2] for name in (*names.functions, *names.events)})
         words = re.compile(
@@ -273,7 +273,7 @@ class _Work:
                     self.undecided.append(Undecided(place, reason))
 
     def result(self) -> Rename:
-        """Return what changes, with the texts that are the old name, in files that have to do with the event."""
+        """Return the changes, with the texts equal to the old name, in files that involve the event."""
         changed: dict[str, tuple[bytes, bytes]] = {}
         for path, file in self.files.items():
             after = self.former[path].after() if path in self.former else file.after
@@ -289,7 +289,7 @@ class _Work:
         return Rename(changed, tuple(sorted(undecided)), blocked, tuple(self.half_read), self.taken_back)
 
     def _after(self, each: Undecided) -> Undecided:
-        """Return where something is to be looked at in its file as it is then."""
+        """Return the place of something in its file after the changes."""
         file = self.files.get(each.place.file)
         return each if file is None else each._replace(place=Place(file.file, *file.place_after(*each.place[1:])))
 

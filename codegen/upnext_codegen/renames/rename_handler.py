@@ -30,7 +30,7 @@ _SERVED = ("event", "events", "formerly", _OPTION)
 
 
 class _Function(NamedTuple):
-    """A function with the handlers and tasks that are made of it.
+    """A function with the handlers and tasks made from it.
 
     Attributes:
         module: The module that it is in.
@@ -61,7 +61,7 @@ class _Function(NamedTuple):
 
 @dataclass(slots=True)
 class _Files:
-    """The files of a project, each of them read once.
+    """The files of a project, each read once.
 
     Attributes:
         sources: The project.
@@ -73,7 +73,7 @@ class _Files:
     _read: dict[str, Edits | None] = field(default_factory=dict[str, "Edits | None"])
 
     def read(self, path: str) -> Edits | None:
-        """Return a file, None where it cannot be read to its end."""
+        """Return a file, None if it cannot be read to its end."""
         if path not in self._read:
             data = self.sources.read(path)
             self._read[path] = (
@@ -83,7 +83,7 @@ class _Files:
 
 
 def rename_handler(sources: ProjectSources, old: str, new: str) -> Rename:
-    """Work out what renaming the function of a handler or task changes; nothing is written.
+    """Plan the rename of a handler's or task's function; nothing is written.
 
     The function gets the new name wherever it is named. What it is called on the server stays, by `name=`: jobs that
     are queued, workers of the earlier release and results know no other. Renamed back, `name=` goes.
@@ -130,7 +130,7 @@ def rename_handler(sources: ProjectSources, old: str, new: str) -> Rename:
 
 
 def _served(scan: Scan) -> set[str]:
-    """Return the names that things have on the server, which are not those of functions even where they are alike."""
+    """Return the names that things have on the server, which are not names of functions even if they are equal."""
     made: list[Handler | Task] = [*scan.handlers, *scan.tasks]
     events = {each.event for each in scan.declarations} | {each.event for each in scan.handlers}
     return events | set(scan.former_names) | {each.name for each in made} | scan.workers
@@ -172,7 +172,7 @@ def _find(files: _Files, old: str, new: str) -> _Function:
 
 
 def _name_at(sources: ProjectSources, place: Place) -> str:
-    """Return the name that stands at a place, "" for what is not a function of these sources."""
+    """Return the name at a place, "" if it is not a function of these sources."""
     try:
         line = sources.lines(place.file)[place.line - 1]
     except (ConfigurationError, IndexError):
@@ -182,14 +182,14 @@ def _name_at(sources: ProjectSources, place: Place) -> str:
 
 
 def _qualname(files: _Files, place: Place, name: str) -> str:
-    """Return what a function is called in its module, with the class that it is in."""
+    """Return the name of a function in its module, with its class."""
     file = files.read(place.file)
     defined = None if file is None else file.function(place)
     return name if file is None or defined is None else file.qualname(defined)
 
 
 def _files(reader: _Files, function: _Function) -> tuple[list[tuple[str, Edits]], list[Undecided]]:
-    """Return the modules that hold the name, and what of them cannot be read."""
+    """Return the modules that contain the name, and those that cannot be read."""
     found: list[tuple[str, Edits]] = []
     half_read: list[Undecided] = []
     for name, data in reader.sources.holding(function.name):
@@ -206,7 +206,7 @@ def _files(reader: _Files, function: _Function) -> tuple[list[tuple[str, Edits]]
 
 
 def _rename_uses(file: Edits, module: str, names: set[str], old: str, new: str) -> tuple[dict[cst.Name, bool], bool]:
-    """Rename what names the function in the code of a file.
+    """Rename references to the function in the code of a file.
 
     Returns:
         The names that are renamed, each with whether it is an attribute, and whether the function has its name in that
@@ -229,7 +229,7 @@ def _rename_uses(file: Edits, module: str, names: set[str], old: str, new: str) 
 
 
 def _define(file: Edits, whole: _Files, function: _Function, place: Place, new: str) -> list[Undecided]:
-    """Rename a definition, and keep its identities; returns what stands in the way."""
+    """Rename a definition, keeping its identities; returns what prevents that."""
     defined = file.function(place)
     if defined is None:
         return [Undecided(place, "this is not a function that can be renamed: change it by hand")]
@@ -251,7 +251,7 @@ def _define(file: Edits, whole: _Files, function: _Function, place: Place, new: 
 
 
 def _is_named_where_called(reader: _Files, handler: Handler) -> bool:
-    """Whether a call attaches a handler, and gives it its name: `placed.on(name="confirm")(confirm)`."""
+    """Whether a call attaches a handler under an explicit name: `placed.on(name="confirm")(confirm)`."""
     file = None if handler.attached is None else reader.read(handler.attached.file)
     calls = [] if file is None or handler.attached is None else file.calls_at(handler.attached)
     names = [each for call in calls for each in call.args if each.keyword is not None and each.keyword.value == _OPTION]
@@ -265,7 +265,7 @@ def _attaches(decorator: cst.BaseExpression) -> bool:
 
 
 def _keep_name(file: Edits, decorator: cst.BaseExpression, old: str, new: str) -> None:
-    """Let `name=` say what the server knows it by, or leave it out where the function is called that."""
+    """Set `name=` to the server's name, or remove it if the function has that name."""
     _, end = file.span(decorator)
     if not isinstance(decorator, cst.Call):
         file.put(end, end, f'({_OPTION}="{old}")')

@@ -27,7 +27,7 @@ _OPTION_METHODS = (".options", ".within")
 
 
 class CallableNames(NamedTuple):
-    """The dotted names of what can be called with the fields of an event.
+    """The dotted names that can be called with the fields of an event.
 
     Attributes:
         functions: Its handlers: they can be called, and sent through.
@@ -45,7 +45,7 @@ class CallableNames(NamedTuple):
 def names_for(
     sources: ProjectSources, events: Collection[str], handlers: Collection[Handler], read: Callable[[str], Edits | None]
 ) -> CallableNames:
-    """Return the names under which an event's handlers, and the event itself, can be imported.
+    """Return the names by which an event's handlers, and the event itself, can be imported.
 
     Args:
         sources: The project.
@@ -75,7 +75,7 @@ def names_for(
 
 
 class FieldKeyword(NamedTuple):
-    """A keyword that gives a field, or may: in which call, and whether it certainly does."""
+    """A keyword that sets a field, or may: its call, and whether it certainly does."""
 
     call: cst.Call
     keyword: cst.Name
@@ -85,7 +85,7 @@ class FieldKeyword(NamedTuple):
 def calls_of(
     file: Edits, module: str, names: CallableNames, field: str, known: Container[tuple[int, int]]
 ) -> Iterator[FieldKeyword]:
-    """Yield the keywords that give a field in calls of an event's handlers, and in its sends, or may.
+    """Yield the keywords that set a field, or may, in calls of an event's handlers and in its sends.
 
     Those that are changed already are left out: to look up what names mean takes long.
 
@@ -113,7 +113,7 @@ def calls_of(
 
 
 def _is_by_key(call: cst.Call, keys: Container[cst.SimpleString]) -> bool:
-    """Whether a call is a send of `worker.events["order.placed"]`, with options too."""
+    """Whether a call is a send of `worker.events["order.placed"]`, possibly with options."""
     match call.func:
         case cst.Attribute(value=owner, attr=cst.Name(method)) if method in _SEND_METHODS:
             while isinstance(owner, cst.Call) and isinstance(owner.func, cst.Attribute):
@@ -128,7 +128,7 @@ def _is_by_key(call: cst.Call, keys: Container[cst.SimpleString]) -> bool:
 
 
 def _gives(called: str, names: CallableNames) -> bool:
-    """Whether what is called takes the fields: a handler, or `send` of it or of an event, with options too."""
+    """Whether the callee takes the fields: a handler, or `send` of it or of an event, possibly with options."""
     if called in names.functions:
         return True
     owner, _, method = called.rpartition(".")
@@ -140,7 +140,7 @@ def _gives(called: str, names: CallableNames) -> bool:
 
 
 def _may_give(call: cst.Call, file: Edits, module: str, names: CallableNames) -> bool:
-    """Whether a call may give the fields: of what a variable holds, through a mock, or of what it is given to call."""
+    """Whether a call may pass the fields on: of a variable, through a mock, or of an argument."""
     method = _last(call.func)
     if method is None:
         return False
@@ -158,13 +158,13 @@ def _may_give(call: cst.Call, file: Edits, module: str, names: CallableNames) ->
 
 
 def _is_imported(node: cst.BaseExpression, file: Edits) -> bool:
-    """Whether a name leads to something that the file imports, and that it is known by."""
+    """Whether a name denotes something that the file imports."""
     known = file.qualified_names(node) if isinstance(node, cst.Name | cst.Attribute) else ()
     return bool(known) and all(each.source is QualifiedNameSource.IMPORT for each in known)
 
 
 def _is_of(node: cst.CSTNode, file: Edits, module: str, names: CallableNames) -> bool:
-    """Whether an expression has to do with an event, or with a handler of it."""
+    """Whether an expression involves an event, or a handler of it."""
     for each in walk(node):
         if isinstance(each, cst.Name | cst.Attribute):
             found = set(dotted_names(file, module, each))
@@ -174,7 +174,7 @@ def _is_of(node: cst.CSTNode, file: Edits, module: str, names: CallableNames) ->
 
 
 def _values(file: Edits, name: str) -> Iterator[cst.BaseExpression | None]:
-    """Yield what a variable is set to, wherever that is."""
+    """Yield the values of a variable, wherever they are assigned."""
     for node in file.nodes:
         match node:
             case cst.Assign(targets=targets, value=value) if any(_is_named(each.target, name) for each in targets):

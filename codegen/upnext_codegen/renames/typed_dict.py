@@ -38,7 +38,7 @@ class TypedDictClass(NamedTuple):
         return self.node.name.value
 
     def key(self, name: str) -> cst.AnnAssign | None:
-        """Return the statement of a key; not one that it inherits."""
+        """Return the statement of a key, unless it is inherited."""
         for line in self.node.body.body:
             for each in line.body if isinstance(line, cst.SimpleStatementLine) else ():
                 if isinstance(each, cst.AnnAssign) and isinstance(each.target, cst.Name) and each.target.value == name:
@@ -55,7 +55,7 @@ class TypedDictClass(NamedTuple):
 def typed_dict_of(
     sources: ProjectSources, read: Callable[[str], Edits | None], file: Edits, further: cst.Param
 ) -> TypedDictClass | None:
-    """Return the TypedDict that a `**` parameter unpacks, None where it cannot be found.
+    """Return the TypedDict that a `**` parameter unpacks, None if it cannot be found.
 
     Args:
         sources: The project.

@@ -22,7 +22,7 @@ _ITSELF = frozenset({"self", "cls"})
 
 
 def is_handed_on(modules: Collection[str], sources: ProjectSources) -> bool:
-    """Whether a module may be had without an import of it, so that any attribute may be one of its functions.
+    """Whether a module may be available without an import, so that any attribute may be one of its functions.
 
     A text may name it, as in `importlib.import_module("shop.email")`, or it is a value, as in `return email`.
 
@@ -44,7 +44,7 @@ def is_handed_on(modules: Collection[str], sources: ProjectSources) -> bool:
 def unresolved(
     file: Edits, qualname: str, module: str, renamed: Container[cst.Name], *, anywhere: bool
 ) -> Iterator[Undecided]:
-    """List the names in a file that may be a function: by `import *`, or as an attribute of what may have it.
+    """List the names in a file that may be a function: through `import *`, or as an attribute of a possible module.
 
     Args:
         file: The file.
@@ -66,7 +66,7 @@ def unresolved(
 
 
 def _by_star(file: Edits, name: str) -> Iterator[cst.Name]:
-    """Yield the variables of a name that nothing binds in a file which imports everything of some module."""
+    """Yield the variables of a name that is unbound in a file with `import *`."""
     if not any(isinstance(node, cst.ImportStar) for node in file.nodes):
         return
     others = references.no_variables(file)
@@ -76,7 +76,7 @@ def _by_star(file: Edits, name: str) -> Iterator[cst.Name]:
 
 
 def _may_have(file: Edits, owner: cst.BaseExpression, module: str) -> bool:
-    """Whether an expression may be a module: not what is imported under another name, nor an object of its own."""
+    """Whether an expression may be a module, as opposed to another import or a local object."""
     root = owner
     while isinstance(root, cst.Attribute):
         root = root.value

@@ -20,7 +20,7 @@ LiteralValue: TypeAlias = "str | bytes | int | bool | EnumMember | None"
 
 @dataclass(frozen=True, slots=True)
 class AnyType:
-    """No promise at all: `Any`, `object` as a whole annotation, or no annotation."""
+    """No restriction at all: `Any`, `object` as a whole annotation, or no annotation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class LiteralType:
     values: tuple[LiteralValue, ...]
 
     def __eq__(self, other: object) -> bool:
-        """Compare values with their classes, for Python calls `True` and `1` equal."""
+        """Compare values together with their classes, because `True` equals `1`."""
         if not isinstance(other, LiteralType):
             return NotImplemented
         return self.values == other.values and [*map(type, self.values)] == [*map(type, other.values)]
@@ -95,7 +95,7 @@ DISCRIMINATOR = "discriminator"
 
 
 def constrained(written: Type, constraints: Iterable[str]) -> Type:
-    """Hold a type to constraints ("gt=0", "max_length=20", "pattern=^a"), beside those that it has.
+    """Add constraints to a type ("gt=0", "max_length=20", "pattern=^a"), besides existing ones.
 
     Those of an optional type are those of what it holds beside None, as pydantic has it. Of another union it cannot be
     known what they ask for, but for its discriminator.
@@ -117,7 +117,7 @@ def constrained(written: Type, constraints: Iterable[str]) -> Type:
 
 
 def unconstrained(written: Type) -> tuple[Type, frozenset[str]]:
-    """Return what a type is without its constraints, and those."""
+    """Return a type without its constraints, and the constraints."""
     match written:
         case ClassType(module, qualname, (inner, LiteralType(values))) if (module, qualname) == CONSTRAINED:
             return inner, frozenset(str(value) for value in values)
@@ -149,12 +149,12 @@ class ModelField(NamedTuple):
 
     @property
     def is_always_given(self) -> bool:
-        """Whether no payload is without it."""
+        """Whether every payload contains it."""
         return self.required and not self.left_out
 
     @property
     def written_keys(self) -> frozenset[str]:
-        """The keys that a payload may have it under."""
+        """The possible keys of it in a payload."""
         return frozenset(self.written or (self.name,))
 
     @property
@@ -164,7 +164,7 @@ class ModelField(NamedTuple):
 
 
 class ModelFacts(NamedTuple):
-    """What a payload carries of a class, as far as the sources tell for certain.
+    """What a payload carries of a class, as far as the sources certainly show.
 
     Attributes:
         form: "model", "pydantic-dataclass", "dataclass", "typeddict", "namedtuple", "enum", or "root" for a model that
@@ -187,7 +187,7 @@ MODEL_KINDS = frozenset({"model", "dataclass", "typeddict", "namedtuple", "enum"
 
 
 class Doubt(NamedTuple):
-    """Why it cannot be known what a payload carries of a class.
+    """Why it is unknown what a payload carries of a class.
 
     Attributes:
         reason: The reason, as what is said of "it".
@@ -202,7 +202,7 @@ class Doubt(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ClassFacts:
-    """What is known of a class that the project or the standard library defines.
+    """The facts about a class that the project or the standard library defines.
 
     Attributes:
         bases: The direct bases (for a NewType, the type it is made of), as types.

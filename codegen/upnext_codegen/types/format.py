@@ -67,7 +67,7 @@ def full_name(module: str, qualname: str) -> str:
 
 
 def short_name(module: str, qualname: str) -> str:  # noqa: ARG001 - a Namer takes both
-    """Name a class by its own name alone, as messages do where that is clear."""
+    """Name a class without its module, as messages do if that is unambiguous."""
     return qualname
 
 
@@ -77,7 +77,7 @@ def full_text(written: Type) -> str:
 
 
 def _for_people(written: Type, *, with_limits: bool) -> Type:
-    """Write limits in a type as themselves, or leave them out."""
+    """Write limits in a type in readable form, or leave them out."""
 
     def inside(items: tuple[Type, ...]) -> tuple[Type, ...]:
         return tuple(_for_people(each, with_limits=with_limits) for each in items)
@@ -99,7 +99,7 @@ def _for_people(written: Type, *, with_limits: bool) -> Type:
 
 
 def distinct_texts(types: tuple[Type, ...]) -> tuple[str, ...]:
-    """Write types for a message: without limits and with short names, but where that would hide a difference."""
+    """Write types for a message: without limits and with short names, unless that would hide a difference."""
     bare = tuple(_for_people(written, with_limits=False) for written in types)
     hides = len(set(bare)) < len(set(types))
     types = tuple(_for_people(written, with_limits=True) for written in types) if hides else bare
@@ -109,7 +109,7 @@ def distinct_texts(types: tuple[Type, ...]) -> tuple[str, ...]:
 
 
 def key(written: Type) -> str:
-    """Return a text that two types share if and only if they mean the same, in whatever order they were written."""
+    """Return a text that two types share if and only if they are equal, in whatever order they were written."""
     match written:
         case AnyType():
             return "?"
@@ -129,5 +129,5 @@ def value_key(value: LiteralValue) -> str:
 
 
 def in_order(members: list[Type]) -> list[Type]:
-    """Sort the alternatives of a union by what they mean, None last as people write it."""
+    """Sort the alternatives of a union by meaning, with None last as people write it."""
     return sorted(members, key=lambda member: (member == NONE, key(member)))

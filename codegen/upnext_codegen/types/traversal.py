@@ -28,7 +28,7 @@ def parts(written: Type) -> tuple[Type, ...]:
 
 
 def union(members: list[Type]) -> Type:
-    """Make one type of alternatives, each once, without nesting."""
+    """Build a type from alternatives, each once, without nesting."""
     flat = tuple(dict.fromkeys(part for member in members for part in parts(member)))
     if ANY in flat:
         return ANY

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Missing(NamedTuple):
-    """An import that leads to a file which is not read for it.
+    """An import of a file that is not read.
 
     Attributes:
         file: Where it stands.
@@ -49,7 +49,7 @@ class Missing(NamedTuple):
 
 @dataclass(slots=True)
 class MissingImports:
-    """All of them.
+    """All such imports.
 
     Attributes:
         imports: Each import.
@@ -71,7 +71,7 @@ class MissingImports:
             self._targets.setdefault(each.file, {})[each.target] = None
 
     def behind(self, target: str) -> frozenset[str]:
-        """The files that one which is left out leads to, through others that are, and the file itself."""
+        """The files to which a left-out file leads through other left-out files, and the file itself."""
         if target not in self._behind:
             # Files that import one another lead to the same files, which are put together once.
             for cycle in components((target,), self._fresh_targets):
@@ -88,7 +88,7 @@ class MissingImports:
 
 
 def roots_for(imports: Iterable[Missing]) -> dict[tuple[str, str], list[str]]:
-    """The folders that would have to be import roots for these, as `Modules.supposed` lists them."""
+    """The folders that would have to be import roots for these, as in `Modules.supposed`."""
     found: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for each in imports:
         if each.root:
@@ -103,7 +103,7 @@ def missing_imports(
     parts: Mapping[str, Resolved],
     outside: Iterable[tuple[str, str]] = (),
 ) -> MissingImports:
-    """Find the imports that lead to files which are not read for them, and which may have to do with upnext.
+    """Find the imports of files that are not read, and that may involve upnext.
 
     Args:
         found: The files of the project, and what was left out.
@@ -149,7 +149,7 @@ class _Search:
         self._by_stem = by_stem
 
     def look_at(self, paths: Iterable[str]) -> None:
-        """Look at the imports of files, and of what they lead to that is left out."""
+        """Examine the imports of files, and of left-out files that they lead to."""
         waiting = list(paths)
         while waiting:
             path = waiting.pop()
@@ -161,7 +161,7 @@ class _Search:
                 waiting += [each.target] if each.reason else []
 
     def relevant(self) -> MissingImports:
-        """Drop what leads to nothing of upnext's, and list the files that are left out."""
+        """Drop imports that lead to nothing of upnext, and list the left-out files."""
         every = MissingImports(self._imports, [], self.takers)
         targets = {each.target for each in every.imports}
         leading = {path for path in targets if self._leads(path)}
@@ -230,7 +230,7 @@ class _Search:
                 yield from self._to_other_roots(path, name)
 
     def _named(self, path: str) -> Iterator[str]:
-        """Yield modules that texts of a file name, where it may import by name and they may be left out."""
+        """Yield modules named in a file's texts, if it may import by name and they may be left out."""
         imports = (
             self.index.imports(path) if path in self.index.files else imports_of(self._bytes(path), of_package=False)
         )
@@ -262,7 +262,7 @@ class _Search:
                 return
 
     def _to_outside(self, path: str, name: str) -> Iterator[Missing]:
-        """Yield an import that leads into a dependency by path outside of the project."""
+        """Yield an import that leads into a path dependency outside the project."""
         self.looked_beyond = True
         root = self.outside[name.partition(".")[0]]
         way = f"{root}/{name.replace('.', '/')}"
@@ -274,13 +274,13 @@ class _Search:
         return path not in self.index.files and is_file(f"{self.index.root}/{path}")
 
     def _reason(self, way: str) -> str:
-        """Return why the module at the end of a way is left out, "" if it is not."""
+        """Return why the module at the end of a path is left out, "" if it is not."""
         parts = way.split("/")
         ways = ["/".join(parts[:length]) for length in range(1, len(parts) + 1)]
         return next((self.left_out[each] for each in [*ways, f"{way}.py"] if each in self.left_out), "")
 
     def _found_elsewhere(self, name: str) -> list[tuple[str, str]]:
-        """Return files of the project that end like a name that none of them has, and what stands before that."""
+        """Return files of the project whose paths end like an unresolved name, with what precedes that."""
         if name not in self._elsewhere:
             end = "/" + name.replace(".", "/")
             ways = {each: _module_path(each) for each in self._by_stem.get(name.rpartition(".")[2], ())}
@@ -303,12 +303,12 @@ class _Search:
 
 
 def _is_known(source: ModuleRef | ExternalName | None) -> bool:
-    """Whether an import leads to a file of the project, or to what passes on upnext's own."""
+    """Whether an import leads to a file of the project, or to a re-export of upnext's own names."""
     return source.file is not None if isinstance(source, ModuleRef) else source == ExternalName("upnext")
 
 
 def _nearest(path: str, found: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Of files that a module may be, each with its root, those in the part of the tree where a file stands.
+    """Among possible files of a module, each with its root, those closest to a file in the tree.
 
     Two services that both have a package `app` each mean their own.
     """
@@ -317,13 +317,13 @@ def _nearest(path: str, found: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def _shared(path: str, folder: str) -> int:
-    """How many of the folders around a file are those of another folder, from the top."""
+    """The number of common ancestors of a file and a folder, from the top."""
     pairs = zip(path.split("/"), folder.split("/"), strict=False)
     return next((number for number, (one, other) in enumerate(pairs) if one != other), folder.count("/") + 1)
 
 
 def _with_packages(names: Iterable[str]) -> dict[str, None]:
-    """Dotted names, and whatever each may be in: the dots of a relative one alone too."""
+    """Dotted names, with each of their packages; also the dots of a relative name alone."""
     found: dict[str, None] = {}
     for name in names:
         rest = name
@@ -338,5 +338,5 @@ def _with_packages(names: Iterable[str]) -> dict[str, None]:
 
 
 def _module_path(path: str) -> str:
-    """Return the path of a module without what makes it a file's."""
+    """Return the path of a module without the file suffix."""
     return path.removesuffix(".py").removesuffix("/__init__")

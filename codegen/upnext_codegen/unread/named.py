@@ -16,12 +16,12 @@ _MODULE = re.compile(r"\.*[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 
 
 def may_import_by_name(imports: Iterable[str]) -> bool:
-    """Tell from what `imports_of` lists whether a file imports modules whose names are texts elsewhere in it."""
+    """Return, from the list of `imports_of`, whether a file imports modules named in texts elsewhere in it."""
     return any(each == COMPUTED or (each.startswith(".") and each.endswith("=")) for each in imports)
 
 
 def modules_in_texts(tree: ast.AST) -> Iterator[tuple[str, ast.expr]]:
-    """Yield what texts name that may be a module, each with the text; a relative name with the package that it is in.
+    """Yield the possible modules named in texts, each with the text; a relative name with its package.
 
     A text that is compared with something names nothing that is imported.
     """
@@ -42,7 +42,7 @@ def modules_in_texts(tree: ast.AST) -> Iterator[tuple[str, ast.expr]]:
 
 
 def _module(text: str) -> str | None:
-    """Read a text as the name of a module, of something in one (`shop.mail:send`), or of its file."""
+    """Parse a text as the name of a module, of something in one (`shop.mail:send`), or of its file."""
     name = text.removesuffix(".py").removeprefix("./").replace("/", ".") if text.endswith(".py") else text
     name = name.partition(":")[0]
     return name if _MODULE.fullmatch(name) else None

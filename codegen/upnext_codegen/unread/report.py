@@ -48,7 +48,7 @@ class UnreadReport(NamedTuple):
 
 
 def unread(missing: MissingImports, index: FileIndex, modules: Modules, parts: Parts, again: Again) -> UnreadReport:
-    """Report the imports through which events are reached that are not seen.
+    """Report the imports through which unseen events are reached.
 
     Args:
         missing: The imports that lead to files which are not read for them.
@@ -78,7 +78,7 @@ def unread(missing: MissingImports, index: FileIndex, modules: Modules, parts: P
 
 
 def _gained(part: Resolved, before: Resolved | None) -> list[str]:
-    """Return the events that a file declares or attaches to in one scan and not in another."""
+    """Return the events that a file declares or attaches to in one scan but not in another."""
     more = _uses(part) - (set() if before is None else _uses(before))
     return sorted({event for event, _ in more})
 
@@ -108,7 +108,7 @@ def _events_through(missed: Missing, behind: frozenset[str], gains: Mapping[str,
 
 
 def _finding(modules: Modules, place: Place, missed: Missing, events: list[str], more: list[str]) -> Finding:
-    """Report an import; `more` are the import roots that all of them together ask for."""
+    """Report an import; `more` are the import roots that all of them together require."""
     if missed.reason:
         return messages.left_out(place, missed.module, missed.target, missed.reason, events)
     roots = [root for root in modules.roots if root or len(modules.roots) > 1]
@@ -116,7 +116,7 @@ def _finding(modules: Modules, place: Place, missed: Missing, events: list[str],
 
 
 def _places(missing: MissingImports, index: FileIndex, parts: Parts) -> dict[Missing, Place]:
-    """Find the statements and calls that import modules, without what only looks like one in a text or a comment."""
+    """Find the statements and calls that import modules, ignoring texts and comments that look like one."""
     by_file: defaultdict[str, list[Missing]] = defaultdict(list)
     for each in missing.imports:
         by_file[each.file].append(each)
@@ -140,7 +140,7 @@ def _places(missing: MissingImports, index: FileIndex, parts: Parts) -> dict[Mis
 
 
 def _statements(tree: ast.Module) -> defaultdict[str, list[_Statement]]:
-    """The statements and calls that may import a module, by the names that it may be imported under."""
+    """The statements and calls that may import a module, by its possible names."""
     found: defaultdict[str, list[_Statement]] = defaultdict(list)
     for node in walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom | ast.Call):
@@ -166,7 +166,7 @@ def _imported_by(node: _Statement) -> Iterator[str]:
 
 
 def _with_packages(name: str) -> list[str]:
-    """Return the name of a module, and those of the packages that it is in."""
+    """Return the names of a module and of the packages around it."""
     parts = name.split(".")
     return [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
 
@@ -174,7 +174,7 @@ def _with_packages(name: str) -> list[str]:
 def _leads_to(
     node: _Statement, missed: Missing, exports: frozenset[str] | None, tree: ast.Module, takers: Takers
 ) -> bool:
-    """Whether something that a module exports is used which a statement imports, if it is known what that is."""
+    """Whether a statement's import is used for something that a module exports, as far as that is known."""
     match node:
         case ast.Import():
             return exports is None or is_used(node, missed, exports, tree, takers)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Takers:
-    """Answers which files take something from which, by the modules that their imports can mean under any import root.
+    """Answers which files take something from which, by the modules that imports can mean under any import root.
 
     Attributes:
         index: The files.
@@ -60,7 +60,7 @@ class Takers:
         )
 
     def is_used_through(self, file: str, names: Iterable[str], target: str) -> bool:
-        """Whether others may use what a file exports which they get from one that imports it, straight or not.
+        """Whether others may use a file's exports through a file that imports it, directly or not.
 
         Args:
             file: The one that imports it.
@@ -93,7 +93,7 @@ class Takers:
         return self._taking[key]
 
     def _note(self, file: str, imported: str) -> None:
-        """Note an import, as `imports_of` writes it."""
+        """Record an import, in the form of `imports_of`."""
         module, colon, names = imported.partition(":")
         is_bound = module.endswith("=")
         way = _way_of(module.removesuffix("="), file)
@@ -109,7 +109,7 @@ class Takers:
 
 
 def _way_of(module: str, file: str) -> str:
-    """The way to a module that a file imports: from any folder, or with a slash before it from the project root."""
+    """The path to a module that a file imports: from any folder or, with a leading slash, from the project root."""
     name = module.lstrip(".")
     way = name.replace(".", "/")
     if len(name) == len(module):
@@ -119,7 +119,7 @@ def _way_of(module: str, file: str) -> str:
 
 
 def _ways(path: str) -> Iterator[str]:
-    """Yield the ways that imports can lead to a file by, as `_way_of` has them."""
+    """Yield the paths by which imports can lead to a file, in the form of `_way_of`."""
     way = f"/{path}".removesuffix(".py").removesuffix("/__init__")
     yield way or "/"
     while "/" in way:

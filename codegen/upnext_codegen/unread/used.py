@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def is_used(statement: ast.Import, missed: Missing, exports: frozenset[str], tree: ast.Module, takers: Takers) -> bool:
-    """Whether a module that a statement imports is used for what it has of upnext, or in a way that does not tell.
+    """Whether an imported module is used for its upnext names, or in a way that does not show.
 
     Args:
         statement: The statement.
@@ -59,7 +59,7 @@ def _taken(name: str, tree: ast.Module) -> Iterator[str]:
 
 
 def _only_tested(node: ast.AST, *, is_tested: bool) -> Sequence[ast.expr]:
-    """Return the expressions in a node of which it only matters whether they are true, or the same as others.
+    """Return the expressions in a node that are only tested for truth or equality.
 
     Args:
         node: The node.
