@@ -187,7 +187,7 @@ class Sends(Sequence[Sent]):
         event_id: str,
         jobs: Sequence[str],
     ) -> tuple[tuple[str, ...] | None, list[JobOutcome]]:
-        """Return the states of jobs in the server's place: open until the test runs them, lost if it never sent them."""
+        """Return the states of jobs in the server's place: open until the test runs them, lost if never sent."""
         published = self._published.get(event_id)
         known = () if published is None else published.job_ids()
         otherwise = {job: JobOutcome("open") for job in known}
