@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from upnext.cli.commands import Subparsers
 
 _CHECK = """\
-Reads the sources of the project (never imports them), finds the tasks of Celery and the calls of them, and reports
-arguments that do not fit, names that no task has, and options without effect. The project needs no change for it."""
+Reads the sources of the project (never imports them), finds Celery tasks and their calls, and reports arguments that do
+not fit, unknown task names, and options without effect. The project needs no changes for this."""
 _GEN = """\
-Writes upnext_celery.pyi, by which type checkers know what apply_async and s of each task take, and reports what check
-does. Import Celery and shared_task from upnext_celery then: at run time they are Celery's own."""
+Writes upnext_celery.pyi, which tells type checkers what apply_async and s of each task take, and reports the same as
+check. Then import Celery and shared_task from upnext_celery: at run time they are Celery's own."""
 
 
 def register(subparsers: Subparsers) -> None:
@@ -28,7 +28,7 @@ def register(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "celery",
         help="check the calls of Celery tasks, and type them",
-        description="For projects that use Celery, and need not use upnext otherwise.",
+        description="For projects that use Celery, whether or not they use upnext otherwise.",
         epilog=examples("upnext celery check --format github", "upnext celery gen"),
     )
     actions = parser.add_subparsers(metavar="ACTION", title="actions")
@@ -42,8 +42,8 @@ def register(subparsers: Subparsers) -> None:
             description=description,
             epilog=examples(f"upnext celery {name}", f"upnext celery {name} --format json"),
         )
-        action.add_argument("paths", nargs="*", metavar="PATH", help="report findings in these only")
-        action.add_argument("--format", choices=FORMATS, default="text", help="how to report (default: text)")
+        action.add_argument("paths", nargs="*", metavar="PATH", help="report only findings in these")
+        action.add_argument("--format", choices=FORMATS, default="text", help="output format (default: text)")
         action.set_defaults(command=run, write=name == "gen")
 
 

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from upnext_codegen.deployed.fleet import PublishedContract
 
 _DESCRIPTION = """\
-Workers publish what their handlers take when they start: the JSON Schema of the payload, the module, and the release
-(UPNEXT_RELEASE). It is gone with the last worker that has it. No payload is in it."""
+When workers start, they publish what their handlers take: the JSON Schema of the payload, the module, and the release
+(UPNEXT_RELEASE). A contract disappears with the last worker that has it, and never contains a payload."""
 
 
 def register(subparsers: Subparsers) -> None:
@@ -42,13 +42,13 @@ def register(subparsers: Subparsers) -> None:
     )
     actions = parser.add_subparsers(metavar="ACTION", title="actions")
     listing = actions.add_parser(
-        "list", help="list the handlers that are deployed", epilog=examples("upnext contracts list --format json")
+        "list", help="list the deployed handlers", epilog=examples("upnext contracts list --format json")
     )
     listing.set_defaults(command=list_all)
     one = actions.add_parser(
         "show", help="show what handlers take", epilog=examples("upnext contracts show order.placed")
     )
-    one.add_argument("name", metavar="NAME", help="of an event or a handler, or worker|event|handler")
+    one.add_argument("name", metavar="NAME", help="the name of an event or a handler, or worker|event|handler")
     one.set_defaults(command=show)
     compared = actions.add_parser(
         "diff",
@@ -58,7 +58,7 @@ def register(subparsers: Subparsers) -> None:
     compared.add_argument("--lock", type=to_path, metavar="FILE", help="the upnext.lock (default: this project's)")
     compared.set_defaults(command=diff)
     for action in (listing, one, compared):
-        action.add_argument("--format", choices=("text", "json"), default="text", help="how to show (default: text)")
+        action.add_argument("--format", choices=("text", "json"), default="text", help="output format (default: text)")
         add_server_options(action)
 
 

@@ -28,10 +28,9 @@ _TOKEN = "UPNEXT_DASHBOARD_TOKEN"  # noqa: S105 - where it stands
 _SHORTEST = 16
 _DESCRIPTION = f"""\
 Serves pages for a browser: throughput, lag and failures by handler, dead letters to replay and purge, workers with what
-they run, jobs to look into and cancel, handlers to pause and resume, schedules, and which handlers each event leads to.
-Payloads are shown only where they are asked for. It listens on this machine alone unless --host says otherwise, and
-then it needs a token of at least {_SHORTEST} characters, which opens it to everybody who knows it: with every right
-that this command has."""
+they run, jobs to inspect and cancel, handlers to pause and resume, schedules, and which handlers each event leads to.
+Payloads are shown only on request. It listens only on this machine unless --host says otherwise, and then it needs a
+token of at least {_SHORTEST} characters, which gives everyone who knows it all the rights of this command."""
 
 
 def register(subparsers: Subparsers) -> None:
@@ -44,14 +43,14 @@ def register(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--host", default=_HOST, metavar="HOST", help=f"where to listen (default: {_HOST})")
     parser.add_argument("--port", type=_port, default=_PORT, metavar="PORT", help=f"and the port (default: {_PORT})")
-    parser.add_argument("--token", metavar="TOKEN", help=f"what opens it; better in {_TOKEN}, where no one sees it")
+    parser.add_argument("--token", metavar="TOKEN", help=f"the token; better in {_TOKEN}, where no one sees it")
     parser.add_argument(
         "--allow-host",
         action="append",
         default=[],
         type=_host_name,
         metavar="NAME",
-        help="a host name by which browsers may ask for it, beside addresses, localhost and --host; several times",
+        help="a host name that browsers may use, besides addresses, localhost and --host; repeatable",
     )
     parser.add_argument(
         "--graph",

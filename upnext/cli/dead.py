@@ -59,7 +59,7 @@ def register(subparsers: Subparsers) -> None:
     one.add_argument("--payload", action="store_true", help="show the payload too: it may hold secrets")
     one.set_defaults(command=show)
     for action in (listing, one):
-        action.add_argument("--format", choices=("text", "json"), default="text", help="how to show (default: text)")
+        action.add_argument("--format", choices=("text", "json"), default="text", help="output format (default: text)")
     add_server_options(listing, file=True)
     add_server_options(one)
     _register_changes(actions)

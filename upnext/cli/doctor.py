@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 _RECENT = 86_400_000  # ms
 _MOST_LETTERS = 20_000
 _DESCRIPTION = """\
-Looks for what could lose or hold up jobs: the server's version, persistence, eviction and clock, this client's rights,
+Looks for what could lose or delay jobs: the server's version, persistence, eviction and clock, this client's rights,
 whether sends are refused, dead workers, and jobs that no worker takes.
-Each line is ok, warn or fail with a way out; the exit code is 1 if one failed.
-`upnext doctor types` asks each installed type checker instead which catalog it reads, and needs no server."""
+Each line is ok, warn or fail with advice; the exit code is 1 if a check failed.
+`upnext doctor types` instead asks each installed type checker which catalog it reads, and needs no server."""
 
 
 def register(subparsers: Subparsers) -> None:
@@ -41,7 +41,7 @@ def register(subparsers: Subparsers) -> None:
         description=_DESCRIPTION,
         epilog=examples("upnext doctor", "upnext doctor --format json", "upnext doctor types"),
     )
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="how to show (default: text)")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="output format (default: text)")
     add_server_options(parser, file=True)
     parser.set_defaults(command=doctor)
 

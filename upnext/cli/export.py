@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from upnext.cli.commands import Subparsers
 
 _JSON_SCHEMA = """\
-Writes a JSON Schema (2020-12) for the payload of each event that has a handler, a file an event: what a sender in
+Writes a JSON Schema (2020-12) for the payload of each event that has a handler, one file per event: what a sender in
 another language may send."""
 _ASYNCAPI = """\
 Writes an AsyncAPI 3.1 document: a channel for each event that has a handler, a `receive` operation for each handler,
 and a `send` operation for each event that the sources certainly send (not with --lock)."""
 _CLOUDEVENTS = """\
-Writes a JSON Schema (2020-12) of the CloudEvent (1.0, JSON format) that each event with a handler is, a file an event:
-its name is the `type`, its payload the `data`, and `dataschema` changes with the contract."""
+Writes a JSON Schema (2020-12) for each event that has a handler as a CloudEvent (1.0, JSON format), one file per event:
+its `type` is the event's name, its `data` the payload, and `dataschema` changes with the contract."""
 _TYPESCRIPT = """\
-Writes a TypeScript declaration of the payload of each event that has a handler, and `Events`, which leads from an
-event's name to its payload."""
+Writes a TypeScript declaration of the payload of each event that has a handler, and `Events`, which maps event names to
+payloads."""
 
 
 def register(subparsers: Subparsers) -> None:
@@ -42,7 +42,7 @@ def register(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "export",
         help="write the contracts of upnext.lock in an open format",
-        description="Writes what upnext.lock says for programs that do not read it.",
+        description="Writes the contents of upnext.lock for programs that do not read it.",
         epilog=examples("upnext export jsonschema", "upnext export jsonschema --out schemas --check"),
     )
     formats = parser.add_subparsers(metavar="FORMAT", title="formats")
@@ -82,7 +82,7 @@ def _cloudevents(formats: Subparsers) -> argparse.ArgumentParser:
         "--out", type=to_path, default=Path("cloudevents"), metavar="DIR", help="the folder (default: cloudevents)"
     )
     parser.add_argument(
-        "--type-prefix", default="", metavar="TEXT", help="what stands before an event's name in `type`: com.example."
+        "--type-prefix", default="", metavar="TEXT", help="prefix of an event's name in `type`: com.example."
     )
     parser.add_argument("--source", default="", metavar="URI", help="the `source` of the events (default: any)")
     parser.set_defaults(command=cloudevents)

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 _ADDRESS = "127.0.0.1:9464"
 _DESCRIPTION = """\
-Answers GET /metrics with what the server knows of the namespace: jobs that wait, are delayed, to be retried or claimed
-by handler, the oldest one's age, dead letters, leases. One exporter does for all workers of a namespace, whose own
-metrics are on their probe port (`upnext run --probe`). While the server gives no answer, upnext_up is 0."""
+Answers GET /metrics with what the server knows about the namespace: waiting, delayed, retrying and claimed jobs by
+handler, the age of the oldest one, dead letters, leases. One exporter is enough for all workers of a namespace, whose
+own metrics are on their probe port (`upnext run --probe`). While the server does not answer, upnext_up is 0."""
 
 
 def register(subparsers: Subparsers) -> None:
@@ -43,7 +43,7 @@ def register(subparsers: Subparsers) -> None:
         epilog=examples("upnext exporter", "upnext exporter --listen 0.0.0.0:9464", "upnext exporter --once"),
     )
     parser.add_argument("--listen", default=_ADDRESS, metavar="[HOST:]PORT", help=f"where (default: {_ADDRESS})")
-    parser.add_argument("--once", action="store_true", help="print the metrics and end; exit code 3 without an answer")
+    parser.add_argument("--once", action="store_true", help="print the metrics and exit; exit code 3 without an answer")
     add_server_options(parser, file=True)
     parser.set_defaults(command=exporter)
 

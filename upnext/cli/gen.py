@@ -39,7 +39,7 @@ FORMATS = ("text", "json", "github", "sarif")
 """How findings are reported."""
 _DESCRIPTION = """\
 Reads the sources of the project (never imports them), merges all handlers of each event, and writes upnext_catalog.pyi,
-which types every send in every type checker, and upnext.lock, the same as data."""
+which types every send in every type checker, and upnext.lock, which has the same as data."""
 
 
 def register(subparsers: Subparsers) -> None:
@@ -51,10 +51,10 @@ def register(subparsers: Subparsers) -> None:
         epilog=examples("upnext gen", "upnext gen --check --format github", "upnext gen --against main"),
     )
     parser.add_argument(
-        "paths", nargs="*", metavar="PATH", help="report findings in these only; contracts are always made from all"
+        "paths", nargs="*", metavar="PATH", help="report only findings in these; contracts always come from all files"
     )
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the files are out of date")
-    parser.add_argument("--watch", action="store_true", help="do it again after each change, until Ctrl-C")
+    parser.add_argument("--watch", action="store_true", help="run again after each change, until Ctrl-C")
     parser.add_argument(
         "--against",
         metavar="REVISION|FILE|URL",
@@ -65,13 +65,13 @@ def register(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--namespace", metavar="NAME", help="the namespace of a server in --against")
     parser.add_argument("--out", metavar="DIR", help="folder of upnext_catalog.pyi, instead of the import root")
-    parser.add_argument("--format", choices=FORMATS, default="text", help="how to report (default: text)")
+    parser.add_argument("--format", choices=FORMATS, default="text", help="output format (default: text)")
     parser.add_argument(
         "--files", action="store_true", help="write nothing; list every file: read, skipped or left out, and why"
     )
     parser.add_argument("--fix", action="store_true", help="change the sources where a finding has one right answer")
     parser.add_argument("--diff", action="store_true", help="with --fix: show the changes, and write nothing")
-    parser.add_argument("--no-cache", action="store_true", help="read every file anew")
+    parser.add_argument("--no-cache", action="store_true", help="read every file again")
     parser.set_defaults(command=gen)
 
 

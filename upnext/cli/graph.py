@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _FORMATS = ("text", "json", "mermaid", "dot", "svg")
 _DESCRIPTION = """\
 Reads the sources of the project (never imports them), and shows who sends which event from where, who handles it, and
-what the handlers send in turn, also through functions that they call."""
+what the handlers send in turn, including through functions that they call."""
 
 
 def register(subparsers: Subparsers) -> None:
@@ -36,8 +36,8 @@ def register(subparsers: Subparsers) -> None:
         epilog=examples("upnext graph", "upnext graph order.placed", "upnext graph --format mermaid"),
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="an event, handler, task or module; all by default")
-    parser.add_argument("--format", choices=_FORMATS, default="text", help="how to show it (default: text)")
-    parser.add_argument("--no-cache", action="store_true", help="read every file anew")
+    parser.add_argument("--format", choices=_FORMATS, default="text", help="output format (default: text)")
+    parser.add_argument("--no-cache", action="store_true", help="read every file again")
     parser.set_defaults(command=graph)
 
 

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from upnext.cli.commands import Subparsers
 
 _DESCRIPTION = """\
-A paused handler's jobs wait: no worker claims them, within a second of the command, also workers that start later. Jobs
-that run already run on. Sends to its event go on queueing jobs for it. Workers of releases before this one do not know
-of pauses."""
+The jobs of a paused handler wait: within a second of the command, no worker claims them any more, including workers
+that start later. Running jobs continue, and sends of its event keep queueing jobs for it. Workers of earlier releases
+ignore pauses."""
 
 
 def register(subparsers: Subparsers) -> None:
@@ -40,13 +40,13 @@ def register(subparsers: Subparsers) -> None:
     actions = parser.add_subparsers(metavar="ACTION", title="actions")
     listing = actions.add_parser(
         "list",
-        help="list the handlers that are subscribed or have jobs, and the tasks",
+        help="list handlers that are subscribed or have jobs, and tasks",
         epilog=examples("upnext handlers list", "upnext handlers list --format json"),
     )
-    listing.add_argument("--format", choices=("text", "json"), default="text", help="how to show (default: text)")
+    listing.add_argument("--format", choices=("text", "json"), default="text", help="output format (default: text)")
     add_server_options(listing, file=True)
     listing.set_defaults(command=show_all)
-    for name, help_text in (("pause", "let its jobs wait, in all workers"), ("resume", "let its jobs run again")):
+    for name, help_text in (("pause", "make its jobs wait, in all workers"), ("resume", "let its jobs run again")):
         action = actions.add_parser(
             name,
             help=help_text,
@@ -57,7 +57,7 @@ def register(subparsers: Subparsers) -> None:
             ),
         )
         action.add_argument("handler", nargs="+", metavar="HANDLER", help="its name, or worker|event|handler")
-        action.add_argument("--event", metavar="NAME", help="its event, where handlers of several have that name")
+        action.add_argument("--event", metavar="NAME", help="its event, if handlers of several events have that name")
         add_server_options(action)
         action.set_defaults(command=change, pause=name == "pause", words="handler")
 

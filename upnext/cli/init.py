@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _DESCRIPTION = """\
 Shows, as a diff, settings that the project around this folder lacks: the plugin for mypy, the catalog's folder for
 pyright, a hook of pre-commit and a workflow of GitHub Actions that check that the catalog is fresh. They are written
-with --write, or after a question on a terminal. What is there stays as it is; what cannot be added beside it is said,
-with exit code 1."""
+with --write, or after confirmation on a terminal. Existing settings are never changed; what cannot be added beside them
+is reported, with exit code 1."""
 _STYLES = {"+": "ok", "-": "fail"}
 
 

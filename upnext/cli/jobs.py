@@ -43,8 +43,8 @@ _PAGES = 20  # of these that are looked through in a partition where no state is
 _TRIES = 5
 _LONGEST = 200  # characters of an error
 _DESCRIPTION = """\
-Jobs are shown as they are seen, page by page, while workers go on. Payloads are shown by `show --payload` only. A job
-that is cancelled becomes a dead letter (`cancelled`): its waiter gets a JobFailedError, and it can be replayed."""
+Jobs are read page by page while workers continue. Payloads are only shown by `show --payload`. A cancelled job becomes
+a dead letter (`cancelled`): a wait for its result raises JobFailedError, and it can be replayed."""
 
 
 def register(subparsers: Subparsers) -> None:
@@ -58,13 +58,13 @@ def register(subparsers: Subparsers) -> None:
     actions = parser.add_subparsers(metavar="ACTION", title="actions")
     listing = actions.add_parser(
         "list",
-        help="list jobs that run, wait, are delayed or are to be retried",
+        help="list running, waiting, delayed and retrying jobs",
         epilog=examples("upnext jobs list", "upnext jobs list --state running --format json"),
     )
-    listing.add_argument("--state", choices=(*STATES, "done"), help="only these; done: those whose results are kept")
+    listing.add_argument("--state", choices=(*STATES, "done"), help="only in this state; done: with kept results")
     listing.add_argument("--event", metavar="NAME", help="only those of this event")
     listing.add_argument("--handler", metavar="NAME", help="only those of this handler (or worker|event|handler)")
-    listing.add_argument("--limit", type=positive, default=_LIMIT, metavar="N", help="at most so many (default: 100)")
+    listing.add_argument("--limit", type=positive, default=_LIMIT, metavar="N", help="at most N (default: 100)")
     add_server_options(listing, file=True)
     listing.set_defaults(command=list_all)
     one = actions.add_parser(
@@ -80,13 +80,13 @@ def register(subparsers: Subparsers) -> None:
     one.set_defaults(command=show)
     ended = actions.add_parser(
         "cancel",
-        help="make dead letters of jobs that wait, are delayed or are to be retried",
+        help="cancel waiting, delayed or retrying jobs",
         epilog=examples("upnext jobs cancel 01a224fc48989bd4e6cc0aa9260c.0"),
     )
     ended.add_argument("job_id", nargs="+", metavar="ID", help="the job's id")
     ended.set_defaults(command=cancel, words="job_id")
     for action in (listing, one):
-        action.add_argument("--format", choices=("text", "json"), default="text", help="how to show (default: text)")
+        action.add_argument("--format", choices=("text", "json"), default="text", help="output format (default: text)")
     for action in (one, ended):
         add_server_options(action)
 

@@ -62,7 +62,7 @@ def add_actions(actions: Subparsers, example: str, *, file: bool = True) -> list
     for name, about, options in (
         ("status", "show how far behind they are", ("", " --format json")),
         ("list", "list rows with their errors, oldest first; payloads are not shown", ("", " --set-aside --limit 20")),
-        ("retry", "have rows sent that were set aside", (" 17 18", " --all")),
+        ("retry", "send rows that were set aside", (" 17 18", " --all")),
         ("purge", "delete rows that were set aside", (" 17 18 --yes", " --all --yes")),
     ):
         epilog = examples(*(example.format(name) + each for each in options))
@@ -71,7 +71,7 @@ def add_actions(actions: Subparsers, example: str, *, file: bool = True) -> list
             parsers[name].add_argument("file", type=to_path, metavar="FILE", help="the file with the relays")
     for name in ("status", "list"):
         parsers[name].add_argument(
-            "--format", choices=("text", "json"), default="text", help="how to show (default: text)"
+            "--format", choices=("text", "json"), default="text", help="output format (default: text)"
         )
     listing = parsers["list"]
     listing.add_argument("--set-aside", action="store_true", help="only rows that are no longer sent")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """\
 Writes the contracts of another project's handlers to upnext.imports.lock, so that `upnext gen` types what is sent to
-them without their code. `upnext gen --check` then says when they are no longer what SOURCE has."""
+them without their code. `upnext gen --check` then reports when they differ from what SOURCE has."""
 
 
 def register(subparsers: Subparsers) -> None:

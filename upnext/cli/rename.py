@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from upnext_codegen.renames.plan import ProjectSources, Rename, Undecided
 
 _DESCRIPTION = """\
-Shows as a diff what a rename changes in the sources, and lists the places that have to be decided by hand. With --write
-it changes all of them, or nothing."""
+Shows what a rename changes in the sources as a diff, and lists the places that have to be decided by hand. With --write
+it makes all of the changes, or none."""
 _OF_EVENT = """\
-Each declaration of the event gets the new name, and keeps the old one in `formerly=`: jobs that are queued under it and
-senders that are still deployed go on. Keys of `worker.events[...]` get the new name as well. Renaming it back restores
-the files as they were."""
+Gives each declaration of the event the new name, and keeps the old one in `formerly=`, so that queued jobs and deployed
+senders continue to work. Keys of `worker.events[...]` get the new name as well. Renaming back restores the files as
+they were."""
 _OF_HANDLER = """\
-The function of a handler or a task gets the new name, wherever it is imported and used. What it is called on the server
-stays, by `name=`: jobs that are queued, workers of the earlier release and results know it by that. Renaming it back
-restores the files as they were."""
+Renames the function of a handler or a task wherever it is imported and used. Its name on the server stays the same, by
+`name=`, because queued jobs, workers of the earlier release and results use it. Renaming back restores the files as
+they were."""
 _OF_FIELD = """\
-Each handler of the event takes the field under the new name, and under the old one by `upnext.Formerly`: jobs that are
-queued and senders that are still deployed go on. Sends, and calls of the handlers, give the new name. Renaming it back
+Makes each handler of the event take the field under the new name, and under the old one by `upnext.Formerly`, so that
+queued jobs and deployed senders continue to work. Sends, and calls of the handlers, use the new name. Renaming back
 restores the files as they were."""
 _EVENT_EXAMPLE = "upnext rename event order.placed order.created"
 _HANDLER_EXAMPLE = "upnext rename handler send_confirmation confirm_by_mail"
@@ -42,9 +42,9 @@ _FIELD_EXAMPLE = "upnext rename field order.placed order_id order_number"
 
 _ON_FINISHING = """
 
-With --finish it takes OLD out again as the former name of NEW, once the server has nothing that knows it: no job that
-waits or is dead, no worker of an earlier release. It says what is still there otherwise. Senders are not seen there:
-make sure that none of an earlier release is deployed."""
+With --finish it removes OLD as the former name of NEW, once nothing on the server uses it: no waiting or dead job, and
+no worker of an earlier release. Otherwise it lists what is left. Senders are not visible on the server: make sure that
+none of an earlier release is deployed."""
 
 
 def register(subparsers: Subparsers) -> None:
@@ -74,24 +74,26 @@ def register(subparsers: Subparsers) -> None:
         epilog=examples(_HANDLER_EXAMPLE),
     )
     handler.set_defaults(kind="handler")
-    event.add_argument("old", metavar="OLD", help="the name that it has")
+    event.add_argument("old", metavar="OLD", help="its current name")
     field.add_argument("event", metavar="EVENT", help="the event")
-    field.add_argument("old", metavar="OLD", help="the name that the field has")
+    field.add_argument("old", metavar="OLD", help="the current name of the field")
     handler.add_argument("old", metavar="OLD", help="the name of its function, with the module where two have it")
     for each in (event, field, handler):
         _options(each)
     for each in (event, field):
-        each.add_argument("--finish", action="store_true", help="take the former name out, if the server has none left")
+        each.add_argument(
+            "--finish", action="store_true", help="remove the former name, if nothing on the server uses it"
+        )
         add_server_options(each, "with --finish, where to look (default: UPNEXT_REDIS_URL and UPNEXT_NAMESPACE)")
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("new", metavar="NEW", help="the name that it is to have")
+    parser.add_argument("new", metavar="NEW", help="its new name")
     parser.add_argument("--write", action="store_true", help="change the files; without it they are only shown")
     parser.add_argument(
         "--despite-unreadable", action="store_true", help="write although files that cannot be read may hold the name"
     )
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="how to report (default: text)")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="output format (default: text)")
     parser.set_defaults(command=rename, finish=False)
 
 

@@ -22,8 +22,8 @@ _MOST_PROCESSES = 256
 _STDIN = 0
 _DESCRIPTION = """\
 Runs every upnext.Worker, every upnext.Api and every relay of an outbox that a Python file defines or imports, until
-SIGTERM or Ctrl-C. Running jobs then get their grace; a second signal ends the process at once, and other workers take
-its jobs over."""
+SIGTERM or Ctrl-C. Running jobs then get their grace period; a second signal ends the process at once, and other workers
+take over its jobs."""
 
 
 def register(subparsers: Subparsers) -> None:

@@ -37,7 +37,7 @@ def register(subparsers: Subparsers) -> None:
         description=_DESCRIPTION,
         epilog=examples("upnext schedules", "upnext schedules service.py --format json"),
     )
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="how to show (default: text)")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="output format (default: text)")
     add_server_options(parser, file=True)
     parser.set_defaults(command=schedules)
 

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from upnext.cli.commands import Subparsers
 
 _DESCRIPTION = """\
-Sends one event. The fields are read as the types that upnext.lock has for them: `key=value` takes the text itself where
-the type allows that, else as JSON; `key:=value` takes JSON. Classes of the project are not imported: the worker that
-runs a handler has the last word on them. Without a Redis URL this starts the embedded server, as any send does."""
+Sends one event. Values are read according to the types in upnext.lock: `key=value` takes the text itself if the type
+allows that, else parses it as JSON; `key:=value` takes JSON. Classes of the project are not imported; the worker that
+runs a handler checks them. Without a Redis URL this starts the embedded server, like any send."""
 
 
 def register(subparsers: Subparsers) -> None:
@@ -41,13 +41,13 @@ def register(subparsers: Subparsers) -> None:
     parser.add_argument("event", metavar="EVENT", help="the event's name")
     parser.add_argument("fields", nargs="*", metavar="KEY=VALUE", help="a field of the payload, or KEY:=JSON")
     parser.add_argument("--json", metavar="TEXT", help="the whole payload as a JSON object, or - to read it from stdin")
-    parser.add_argument("--delay", type=float, metavar="SECONDS", help="let the jobs wait so long")
+    parser.add_argument("--delay", type=float, metavar="SECONDS", help="delay the jobs by this time")
     parser.add_argument("--key", metavar="KEY", help="send only once with this key, within 24 hours")
     parser.add_argument("--lock", type=to_path, metavar="FILE", help="the lock (default: upnext.lock here, or above)")
     parser.add_argument(
-        "--unchecked", action="store_true", help="send what no lock knows; values that are JSON are JSON"
+        "--unchecked", action="store_true", help="send without a lock; values that are JSON are parsed as JSON"
     )
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="how to show (default: text)")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="output format (default: text)")
     add_server_options(parser)
     parser.set_defaults(command=send, words="fields")
 

@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 _MOST_ROWS = 40
 _MOST_RUNNING = 10
 _DESCRIPTION = """\
-Shows the worker processes with the jobs that they hold, what blocks them, jobs that wait long for other jobs, the jobs
-that have run longest, the queue of each handler, events that wait for a first handler, and how many dead letters there
-are. `lag` is the time since the first waiting job's event was sent."""
+Shows the worker processes with the jobs that they hold, what blocks them, jobs that have long been waiting for other
+jobs, the longest-running jobs, the queue of each handler, events that wait for a first handler, and the number of dead
+letters. `lag` is the time since the first waiting job's event was sent."""
 
 
 def register(subparsers: Subparsers) -> None:
@@ -51,7 +51,7 @@ def register(subparsers: Subparsers) -> None:
         description=_DESCRIPTION,
         epilog=examples("upnext status", "upnext status --service service.py --format json"),
     )
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="how to show (default: text)")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="output format (default: text)")
     add_server_options(parser, file=True)
     parser.set_defaults(command=status)
 

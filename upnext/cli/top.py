@@ -44,7 +44,7 @@ def register(subparsers: Subparsers) -> None:
         description=_DESCRIPTION,
         epilog=examples("upnext top", "upnext top --interval 5", "upnext top --once"),
     )
-    parser.add_argument("--once", action="store_true", help="print once and end; exit code 3 without an answer")
+    parser.add_argument("--once", action="store_true", help="print once and exit; exit code 3 without an answer")
     parser.add_argument(
         "--interval", type=_seconds, default=2.0, metavar="SECONDS", help="time between readings (default: 2)"
     )

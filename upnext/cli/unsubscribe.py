@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 _GROWTH = 10.0  # seconds within which a process that adds partitions has copied what it read, or given up like a send
 _DESCRIPTION = """\
-A handler that has once connected stays subscribed, whether a worker knows it or not, so that deploying loses nothing.
-This ends it for one that was removed or renamed: events queue no more jobs for it, and those that wait become dead
-letters, which can be looked into, replayed or purged. A worker that connects with the handler subscribes it anew. A
-task that was removed is forgotten in the same way, with the schedule that it may have (worker.cron)."""
+A handler that has once connected stays subscribed, whether or not a worker has it, so that a deployment loses nothing.
+This command ends the subscription of a handler that was removed or renamed: events queue no more jobs for it, and its
+waiting jobs become dead letters, which can be shown, replayed or purged. A worker that connects with the handler
+subscribes it again. A removed task is forgotten in the same way, together with its schedule (worker.cron)."""
 
 
 def register(subparsers: Subparsers) -> None:
@@ -37,8 +37,8 @@ def register(subparsers: Subparsers) -> None:
             "upnext unsubscribe 'shop||nightly_report'",
         ),
     )
-    parser.add_argument("handler", metavar="HANDLER", help="its name, or worker|event|handler (of a task worker||name)")
-    parser.add_argument("--event", metavar="NAME", help="its event, where handlers of several have that name")
+    parser.add_argument("handler", metavar="HANDLER", help="its name, or worker|event|handler (a task: worker||name)")
+    parser.add_argument("--event", metavar="NAME", help="its event, if handlers of several events have that name")
     add_server_options(parser)
     parser.set_defaults(command=unsubscribe)
 
