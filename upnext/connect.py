@@ -242,7 +242,7 @@ class _Portal:
         return True
 
     def _run_here(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        # The caller may block the loop that it is in: that one stands still meanwhile.
+        # The caller may block its own loop, which then stands still.
         blocked = asyncio._get_running_loop()  # noqa: SLF001  # does not raise where there is none
         asyncio._set_running_loop(None)  # noqa: SLF001  # there is no other way to run a loop within another
         try:

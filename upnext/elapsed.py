@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Linux stops CLOCK_MONOTONIC during a suspension, but not CLOCK_BOOTTIME; macOS has it the right way round.
+# Linux stops CLOCK_MONOTONIC during a suspension, but not CLOCK_BOOTTIME; macOS does the right thing.
 _CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 elapsed: Callable[[], float] = functools.partial(time.clock_gettime, _CLOCK)  # no frame of its own: each job asks

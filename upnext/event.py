@@ -199,7 +199,7 @@ class TypedEvent(Event, Generic[P, R_co]):
     def __init__(self, delivery: Delivery, handler: Handler) -> None:
         super().__init__(delivery)
         self._handler = handler
-        # The function itself is left alone; what is known of it is known of this object as well.
+        # The function itself is left alone; its attributes are copied to this object.
         functools.update_wrapper(self, handler.function)
         self.__wrapped__: Callable[..., Any] = handler.function
 

@@ -85,7 +85,7 @@ async def wait_for_end(
         pause, trouble = _POLL_FIRST, 0
         while True:
             try:
-                # A server that does not answer must not keep anybody for longer than was asked for.
+                # A server that does not answer must not prolong the wait.
                 async with asyncio.timeout(None if deadline == math.inf else max(deadline - monotonic(), _LAST_LOOK)):
                     unrouted, outcomes = await look()
                 trouble = 0

@@ -211,7 +211,7 @@ def _hints_of(function: Callable[..., Any]) -> dict[str, Any]:
         return {}
     try:
         return type_hints(target)
-    except Exception as error:  # what is written as text is code, which may raise anything
+    except Exception as error:  # a string annotation is code, which may raise anything
         raise ConfigError(f"An annotation of provider {name_of(function)!r} cannot be resolved: {error}") from error
 
 

@@ -89,7 +89,7 @@ def _mentioned(annotations: Iterable[Any]) -> set[str]:
         elif isinstance(annotation, str):
             found.add(annotation)
         elif get_origin(annotation) is Annotated:
-            found |= _mentioned(get_args(annotation)[:1])  # what stands behind it may be any text
+            found |= _mentioned(get_args(annotation)[:1])  # metadata may be any text
         elif get_origin(annotation) is not Literal:
             found |= _mentioned(part for part in get_args(annotation) if not isinstance(part, list))
     return found

@@ -38,7 +38,7 @@ class OutgoingMessage:
     name: str
     is_task: bool
     handlers: tuple[Handler, ...]
-    fields: Mapping[str, Any] = field(repr=False)  # payloads stand in no log
+    fields: Mapping[str, Any] = field(repr=False)  # logs never contain payloads
     body: bytes = field(repr=False)
     delay: float
     key: str | None

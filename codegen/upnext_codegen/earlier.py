@@ -70,7 +70,7 @@ def earlier_contract(wanted: str, root: Path, asked: str = "") -> Contract | Dep
 
 def _in_git(git: _Git, revision: str) -> bytes | None:
     found = git.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-    # `^main` is understood, and stands for all that is not in it.
+    # `^main` is valid, and means everything that is not in it.
     if found.returncode == _NOT_THERE or found.stdout.startswith(b"^") or b"not a git repository" in found.stderr:
         raise ConfigurationError(
             f"{git.asked} is neither a file nor a revision of git here: name an upnext.lock, or fetch the "

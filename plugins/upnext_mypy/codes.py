@@ -52,7 +52,7 @@ def report(
     )
     say(message)
     # Without `parent_error`: what mypy finds twice, as in a call of an overloaded function, would lose its notes. So
-    # they are told apart by what they say, and of several errors in one line the last one names the command.
+    # they are distinguished by their text, and of several errors in one line the last one names the command.
     for note in notes:
         say(note, severity="note")
     say(f'run "upnext explain {code.code}" for the rule', severity="note")

@@ -117,7 +117,7 @@ class _Send:
                 self._check_type(name, self._add(name, self._extras.type, [value]))
                 return
             if self._fields[near].kind == ARG_NAMED:
-                return  # What is missing is told, and that this may be it.
+                return  # The missing field is reported, with this one as a suggestion.
         self._add(name, AnyType(TypeOfAny.from_error), [value])
         self._unknown(name, near)
 

@@ -91,7 +91,7 @@ def failures(
         is_flaky = isinstance(raised, Flaky)
         if isinstance(raised, KeyboardInterrupt) or not trial.failed:
             raise  # not the handler's
-        # Every payload may have failed until then: whether all do is told by more of them.
+        # Every payload may have failed so far: more of them show whether all do.
         options(given(strategy)(trial.look_for_one_that_passes))()
     return [
         Failure(handler, payload, trial.blamed(origin, payload, error), error, origin[1], is_flaky)
@@ -105,7 +105,7 @@ def _options(examples: int) -> settings:
         database=None,
         deadline=None,
         phases=(Phase.generate, Phase.shrink),
-        # Handlers may be slow, and types may refuse much of what is tried.
+        # Handlers may be slow, and types may refuse many of the tries.
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
         verbosity=Verbosity.quiet,
         report_multiple_bugs=True,

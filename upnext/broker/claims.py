@@ -55,7 +55,7 @@ class Claim:
     job_id: str
     fencing_token: str
     started: bool
-    envelope: bytes | None = field(repr=False)  # payloads stand in no log
+    envelope: bytes | None = field(repr=False)  # logs never contain payloads
 
     @property
     def field(self) -> str:
@@ -268,7 +268,7 @@ class Claims:
             For each job whether this worker still held it.
         """
         keys = self._keys
-        # In the order of their ids, so that those whose marks go into one set stand side by side.
+        # In the order of their ids, so that those whose marks go into one set are adjacent.
         order = sorted(range(len(jobs)), key=[claim.job_id for claim, _ in jobs].__getitem__)
         ended = [jobs[position][0] for position in order]
         fields = [f"{claim.handler} {claim.job_id}" for claim in ended]

@@ -146,7 +146,7 @@ class PipelinedConnection:
 
     async def _connect(self) -> None:
         try:
-            await self._disconnect()  # what is left of the last one
+            await self._disconnect()  # the remains of the last one
             connection = self._connection = await self._dialer.dial()
             if self._unwanted:  # it was cancelled when it was done already
                 await self._disconnect()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from upnext.broker.keys import Keys
 
 _PAGE = 500
-_REMEMBERED = 86_400  # seconds, as long as a receipt knows of jobs that stand for others
+_REMEMBERED = 86_400  # seconds, as long as a receipt knows which jobs replace others
 
 
 class PartitionDeadLetters(DeadLetterQueue):

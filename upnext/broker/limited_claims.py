@@ -80,7 +80,7 @@ class LimitedClaims:
         if not divided:
             return await self._claim(names, words, handlers)
         _, most, suspect, epoch = words[:4]
-        # Everything at once, so that none waits for another: what stands in the queues of these handlers is known
+        # Everything at once, so that none waits for another: the contents of these handlers' queues are known
         # from the look before.
         shares = self._shares(divided, most, alone=len(divided) == len(handlers))
         rest = [handler for handler in handlers if handler not in shares]

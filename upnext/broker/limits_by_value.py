@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _PEEK = 50  # jobs whose values are read at once: a payload may have a megabyte
 _PAGE = 100  # slots, and notes of starts, that one look is at
 _LOOK = 0.25  # seconds between two looks at slots whose end was not reported
-_LONGEST = 3_600_000  # ms that a job stands in line at most: it is in the queue again then, whatever became of the line
+_LONGEST = 3_600_000  # maximum ms of a job in line: then it returns to the queue, even if the line is lost
 
 
 class LimitsByValue:

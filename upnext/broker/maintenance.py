@@ -86,8 +86,8 @@ class Maintenance:
         self.buried: Callable[[DeadLetter], None] = lambda _: None
         self._link = link
         self._keys = keys
-        self._cursor: bytes | str = "0"  # where the next survey goes on among the dead workers
-        self._claim_cursors: dict[str, bytes] = {}  # dead worker -> where to go on among claims that are not upnext's
+        self._cursor: bytes | str = "0"  # where the next survey continues among dead workers
+        self._claim_cursors: dict[str, bytes] = {}  # dead worker -> where to continue among foreign claims
 
     async def survey(self, within: float | None = 0.0, beyond: float | None = None) -> Survey:
         """Read what has to be done.

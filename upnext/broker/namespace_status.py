@@ -148,7 +148,7 @@ def _grouped(entries: Iterable[T], key: Callable[[T], K]) -> list[list[T]]:
 
 def _process(worker: WorkerStatus) -> tuple[Hashable, ...]:
     """Return the parts of a worker's status that are the same in all partitions, each with its own id and lease."""
-    # A dead one whose own words are gone already stands for itself.
+    # A dead one whose record is gone is counted separately.
     return (worker.worker, worker.host, worker.pid, worker.since) if worker.pid else (worker.id,)
 
 

@@ -22,7 +22,7 @@ _MOST = 1000  # outboxes that are shown
 _PAGE = 1000  # fields
 _MOST_PAGES = 20  # more of them are another program's
 _PATIENCE = 60.0  # seconds by which a report may be late
-_FOREVER = 1e11  # seconds; what is later than that is another program's
+_FOREVER = 1e11  # seconds; anything later was written by another program
 
 _warned: set[str] = set()
 

@@ -69,7 +69,7 @@ FURTHER_RIGHTS: dict[str, str] = {
 def access_rule(namespace: str) -> str:
     """Return the ACL rule of a user that may do exactly what upnext needs in one namespace."""
     allowed = sorted({*CONNECTION_RIGHTS, *(command.lower() for command in KEY_COMMANDS)})
-    # A namespace has at most 64 partitions; a wider pattern would reach those whose name goes on after a colon.
+    # A namespace has at most 64 partitions; a wider pattern would match namespaces whose name continues after a colon.
     keys = f"~upnext:{{{namespace}:[0-9]}}:* ~upnext:{{{namespace}:[0-9][0-9]}}:*"
     return f"ACL SETUSER upnext on >PASSWORD {keys} {' '.join(f'+{command}' for command in allowed)}"
 

@@ -77,7 +77,7 @@ class Message:
 
     event_id: str
     bucket: str
-    envelope: bytes = field(repr=False)  # payloads stand in no log
+    envelope: bytes = field(repr=False)  # logs never contain payloads
     delay_ms: int = 0
     key: str | None = None
     partitions: int = 1

@@ -120,7 +120,7 @@ class Publisher(EventPublisher):
                         in_doubt = in_doubt or kind.leaves_doubt
                         failures, limit.failed = failures + 1, True
                         pause = backoff(failures)
-                        # A try that the deadline may cut off would only leave in doubt what is certain now.
+                        # A try that the deadline may cut off would only make a certain outcome uncertain.
                         if not kind.passes or pause + _LAST_TRY > limit.left:
                             raise (
                                 SendOutcomeUnknownError(message.event_id) if in_doubt else refusal(error, kind)

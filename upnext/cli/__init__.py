@@ -160,7 +160,7 @@ def _fault(error: Exception, *, debug: bool) -> int:
 def _unwritable(error: OSError) -> int:
     """Exit with a line about an unwritable output, if standard error accepts one."""
     what = "The output" if error.filename is None else f"{os.fsdecode(error.filename)!r}"
-    sys.stdout = io.StringIO()  # what is left would be tried again, and fail again, when the interpreter ends
+    sys.stdout = io.StringIO()  # otherwise the rest would be written again, and fail again, when the interpreter exits
     try:
         with escaped_streams():
             print(f"upnext: {what} cannot be written: {error.strerror}", file=sys.stderr)

@@ -38,8 +38,8 @@ ISOLATED = "its turn: it was running in processes that died, and such jobs run o
 """What an isolated job waits for."""
 
 _LIMIT = 100
-_PUT_OFF = ("retrying", "delayed")  # states of jobs that stand together, so that one state is sought among the other
-_PAGES = 20  # of these that are looked through in a partition where no state is asked for
+_PUT_OFF = ("retrying", "delayed")  # states of jobs in the same set, which has to be searched for one of them
+_PAGES = 20  # pages of that set to search in a partition if no state is given
 _TRIES = 5
 _LONGEST = 200  # characters of an error
 _DESCRIPTION = """\

@@ -94,7 +94,7 @@ def parse(parser: Parser, words: Sequence[str]) -> argparse.Namespace:
         hint = f"; did you mean {', '.join(map(repr, near))}?" if near else ""
         error.parser.exit(2, f"{error.parser.prog}: error: {error}{hint}\n")
     if not hasattr(arguments, "command"):
-        # Like a wrong command line: a script whose variable is empty must not go on as if it had done something.
+        # Like a wrong command line: a script with an empty variable must not continue as if something had been done.
         arguments.parser.print_help(sys.stderr)
         arguments.parser.exit(2)
     return arguments

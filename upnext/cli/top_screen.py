@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from upnext.cli.rates import Rates
 
 _MOST_WARNINGS = 5
-_FIXED = 4  # lines of a screen beside its two tables: what is counted, and a blank one before each
+_FIXED = 4  # lines of a screen besides its two tables: the totals, and a blank one before each
 
 
 class Size(NamedTuple):

@@ -228,7 +228,7 @@ class Pages:
         unknown: Callable[[str], str],
         template: str,
     ) -> Response:
-        # As it was asked for: what is not UTF-8 is lost in the parameters of the path.
+        # The raw path: bytes that are not UTF-8 are lost in its parsed parameters.
         quoted = request.scope["raw_path"].decode("ascii", "replace").rpartition("/")[2]
         job_id, payload = unquote(quoted, errors="surrogateescape"), request.query_params.get("payload") == "show"
         found, fault = await self._asked(lambda namespace: read(namespace, job_id, payload=payload))

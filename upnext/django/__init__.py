@@ -8,7 +8,7 @@ from __future__ import annotations
 from upnext.errors import ConfigError
 
 try:
-    import django as django  # what is below needs it, and asgiref, which comes with it
+    import django as django  # the modules below need it, and asgiref, which comes with it
 except ImportError as error:
     raise ConfigError("upnext.django needs Django: install upnext[django].") from error
 

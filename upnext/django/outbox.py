@@ -126,7 +126,7 @@ class _Store:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         def run() -> T:
-            close_old_connections()  # one that broke is made anew
+            close_old_connections()  # a broken one is opened again
             return work()
 
         if self._thread is None:

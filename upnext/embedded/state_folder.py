@@ -188,7 +188,7 @@ def _locked_links(root: Path) -> Generator[int | None]:
             yield None
             return
         fcntl.flock(links, fcntl.LOCK_EX)
-        with suppress(OSError):  # made anew or not at all: nothing there is followed
+        with suppress(OSError):  # created or left alone: nothing there is followed
             ignore = os.open(".gitignore", os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, 0o644, dir_fd=links)
             with os.fdopen(ignore, "w", encoding="utf-8") as file:
                 file.write("*\n")

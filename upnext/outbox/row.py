@@ -38,7 +38,7 @@ class OutboxRow:
     event_id: str
     name: str
     is_task: bool
-    body: str = field(repr=False)  # payloads stand in no log
+    body: str = field(repr=False)  # logs never contain payloads
     headers: str = field(repr=False)
     key: str
     due_at: float | None

@@ -67,7 +67,7 @@ class Codec:
         try:
             payload = make("payload", {name: concrete(annotation) for name, (annotation, _) in self.fields.items()})
             # Not by `Required[...]`: typing remembers what it makes, so that of two unions that differ in their order,
-            # which are equal, the first one that the process has seen would stand for both.
+            # which are equal, the first one seen by the process would be used for both.
             payload.__required_keys__ = frozenset(name for name, (_, required) in self.fields.items() if required)
             payload.__optional_keys__ = frozenset(self.fields) - payload.__required_keys__
             payload.__pydantic_config__ = ConfigDict(allow_inf_nan=False)

@@ -78,7 +78,7 @@ class Signature:
                 "runs, not only under TYPE_CHECKING."
             )
             raise ConfigError(msg) from error
-        except Exception as error:  # what is written as text is code, which may raise anything
+        except Exception as error:  # a string annotation is code, which may raise anything
             raise ConfigError(f"An annotation of {self._handler!r} cannot be resolved: {error}") from error
 
     @cached_property

@@ -22,7 +22,7 @@ def typed_dict_fields(typed_dict: Any) -> dict[str, tuple[Any, bool]]:
     cls, given = _with_arguments(typed_dict)
     required: frozenset[str] = getattr(cls, "__required_keys__", frozenset())
     for name, hint in type_hints(cls).items():
-        # The class itself has not read what is written as text.
+        # The class itself has not evaluated string annotations.
         said = get_origin(hint) if get_origin(hint) in (Required, NotRequired) else None
         needed = name in required if said is None else said is Required
         fields[name] = (_substituted(hint if said is None else get_args(hint)[0], given), needed)

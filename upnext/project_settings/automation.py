@@ -94,7 +94,7 @@ def with_hook(text: str, hook: str) -> str | None:
     end = next((n for n in range(start, len(lines)) if re.match(r"[^\s#-]|---|\.\.\.", lines[n])), len(lines))
     items = [match[1] for line in lines[start:end] if (match := re.match(r"( *)-( |$)", line))]
     indent = items[0] if items else "  "
-    # The lines of a text may begin with # as well: they stand deeper than the items.
+    # Lines of a block of text may begin with # as well, but are indented more than the items.
     while end > start and re.fullmatch(rf" {{0,{len(indent)}}}(#.*)?|\s*", lines[end - 1]):
         end -= 1
     added = _indented(hook, indent).splitlines()

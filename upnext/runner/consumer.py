@@ -178,7 +178,7 @@ class PartitionConsumer:
             self._resources.slots.give(unused)
 
     async def _hand_back_unknown(self, claims: Claims) -> None:
-        # Nothing is claimed meanwhile, and what has been is listed: what is not known now is not on its way either.
+        # Nothing is claimed meanwhile, and all claims are listed, so an unknown one is not on its way either.
         self._is_unsure, known = False, self._jobs.known(claims)
         idle, is_more = unknown(await claims.held(), known)
         for claim in idle:

@@ -235,7 +235,7 @@ _End: TypeAlias = "tuple[Any, BaseException | None, str | None]"
 
 
 _NO_ARGUMENTS: Mapping[str, Any] = MappingProxyType({})
-_COROUTINE: Any = CoroutineType  # most of what is awaited is one, and that is cheaply told
+_COROUTINE: Any = CoroutineType  # fast path: most awaitables are coroutines
 
 
 async def _awaited(

@@ -72,7 +72,7 @@ class BoundedExit:
         self._exiting = threading.Event()
         # A thread cannot be started any more when the interpreter is ending.
         threading.Thread(target=self._watch, name="upnext-exit", daemon=True).start()
-        # The standard library waits for its executors there, before it comes to atexit.
+        # The standard library waits for its executors there, before atexit.
         register: Callable[[Callable[[], None]], object] = getattr(threading, "_register_atexit", atexit.register)
         register(self._exiting.set)
 

@@ -86,7 +86,7 @@ class _Server(ThreadingHTTPServer):
         except OSError as error:
             if error.errno not in {errno.EMFILE, errno.ENFILE}:
                 raise
-            if self._spare is None:  # another connection has it; who connects here waits in the backlog
+            if self._spare is None:  # another connection has it; this client waits in the backlog
                 time.sleep(_PAUSE)
                 raise
             self._give_up_spare()

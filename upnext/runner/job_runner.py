@@ -161,7 +161,7 @@ class JobRunner:
                     outcome = AttemptOutcome(outcome.kind, outcome.result, error="it could not be described")
                     await asyncio.sleep(backoff(failures))
                 else:
-                    # After it: nothing may stand between a job and its end.
+                    # Afterwards, because nothing may come between a job and its end.
                     self._ended.note(claim.handler, outcome.kind)
                     return
         finally:

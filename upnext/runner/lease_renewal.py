@@ -217,7 +217,7 @@ class LeaseKeeper:
         return stands
 
     def _join(self, client: LeaseClient) -> None:
-        if self.worker_id != self._told_lost:  # once, also if joining takes several tries
+        if self.worker_id != self._told_lost:  # once, even if joining takes several tries
             self._told_lost = self.worker_id
             log.warning(
                 "Lost the lease of worker process %s (last renewed %.1f s ago): what it was running may run elsewhere, "

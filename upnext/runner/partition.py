@@ -75,7 +75,7 @@ class PartitionWorker:
     async def run(self) -> None:
         """Work until `stop` is called, then drain; returns when nothing of the worker is left."""
         async with AsyncExitStack() as ending:
-            # Each of these happens, also where the stop itself is cancelled.
+            # Each of these happens even if the stop itself is cancelled.
             ending.callback(self._resources.watchdog.dismiss, self)
             ending.push_async_callback(self.broker.end)
             ending.push_async_callback(self._wake_ups.close)

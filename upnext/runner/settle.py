@@ -148,7 +148,7 @@ class Settler:
         fault = task.exception()
         if fault is not None:
             log.log(logging.ERROR, "Cannot end jobs; retrying", error=fault)
-        if self._done:  # a fault ended it: what is left is taken up again
+        if self._done:  # an error ended it: continue with the rest
             asyncio.get_running_loop().call_later(backoff(3), self._flush_again)
 
     def _flush_again(self) -> None:

@@ -59,7 +59,7 @@ class Slots:
             return 0
         if waiting:
             waiting.popleft()
-        # A server that does not answer keeps what is asked of it for a while: never more than a fair share.
+        # A server that does not answer holds requests for a while: never more than a fair share.
         granted = min(most, max(1, self.free // (1 + len(waiting))), max(1, self.total // self.sharers))
         self.free -= granted
         self._call_next()
@@ -114,7 +114,7 @@ class Slot:
             self._held = False
             self._slots.give(1)
         else:
-            self._slots.loans -= 1  # it ends while the slot is lent: somebody else has it
+            self._slots.loans -= 1  # it ends while the slot is lent: another job has it
 
     async def lend(self) -> bool:
         """Lend it until `take_back`; several waits of one job lend it once.

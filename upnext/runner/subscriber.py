@@ -149,7 +149,7 @@ class Subscriber:
 
     async def _gone(self, left: Sequence[str]) -> list[str]:
         events = [event for event in sorted(self._by_event) if event not in left]
-        # The lease last: if the server has lost all of its data, that shows, and all is done anew under the next one.
+        # The lease last: if the server has lost all of its data, everything is redone under the next lease.
         lease = self._broker.link.command("ZSCORE", self._broker.keys.leases, self._worker_id)
         *stand, ends = await asyncio.gather(*map(self._stands, events), lease)
         return [event for event, stands in zip(events, stand, strict=True) if not stands] if ends else []

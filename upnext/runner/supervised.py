@@ -20,7 +20,7 @@ SUPERVISED = "UPNEXT_SUPERVISED"
 """Environment variable with the numbers of two descriptors: one ends with the supervisor, over the other they talk."""
 
 _MESSAGE = 64 * 1024
-_MOST_SOCKETS = 16  # of one address: a name that stands for more leads to the first of them
+_MOST_SOCKETS = 16  # of one address: of a name with more, the first ones are used
 
 
 class Supervisor:

@@ -165,7 +165,7 @@ class _Child:
     def _try_start(self) -> None:
         try:
             self._start()
-        except OSError as error:  # no memory, files or processes are left: the other processes go on
+        except OSError as error:  # out of memory, files or processes: the other processes continue
             self.stop()
             self._failures += 1
             log.warning("A process cannot be started (%s); trying again in %.1f s", error, self._put_off())
@@ -183,7 +183,7 @@ class _Child:
         self._longest_stop, self.addresses = _UNINTRODUCED, None
         environment = {**os.environ, SUPERVISED: f"{life},{talk.fileno()}"}
         if self._reload:
-            # A compiled file stands for its source as long as size and second are the same: an edit can be.
+            # Python uses a compiled file if the source's size and second match, which an edit can leave unchanged.
             environment["PYTHONDONTWRITEBYTECODE"] = "1"
         try:
             # Several processes cannot share one input, and what a handler starts must not wait for it.

@@ -42,7 +42,7 @@ def indented(value: object, margin: str = "\n") -> str:
     return _text(value) if isinstance(value, str) else json.dumps(value)
 
 
-@lru_cache(maxsize=10_000)  # Most texts of a lock stand in it many times.
+@lru_cache(maxsize=10_000)  # Most texts of a lock occur in it many times.
 def _text(value: str) -> str:
     return json.dumps(value)
 

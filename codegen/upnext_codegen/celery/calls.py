@@ -112,7 +112,7 @@ class _Reader:
             return
         is_partial = method in PARTIAL and not _is_immutable(call)
         if method == "retry":
-            # What is not given anew stays as it was.
+            # Arguments that are not passed again stay the same.
             is_partial = not all(_is_given(argument(call, _at(method, name), name)) for name in ("args", "kwargs"))
         yield _read(call, method, place, use, skipped=0)._replace(task=task, is_partial=is_partial)
 

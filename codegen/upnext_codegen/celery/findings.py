@@ -45,7 +45,7 @@ def _wrong_call(call: Call, task: CeleryTask) -> Iterator[Finding]:
     misplaced = [each for each in call.options if each[0] in signature.keywords and each[0] not in OPTIONS]
     if call.wrong_container is not None:
         yield _unfit(call, task, f"with {call.wrong_container.text}", call.wrong_container.way_out)
-    # What is given as an option by mistake is told of once.
+    # An argument passed as an option by mistake is reported once.
     given = call.given._replace(keywords=(*call.given.keywords, *(name for name, _ in misplaced)))
     wrong = ", and ".join(faults(signature, given, is_partial=call.is_partial, results=call.results))
     if wrong:

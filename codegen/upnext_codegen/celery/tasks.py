@@ -86,7 +86,7 @@ class Tasks:
         for number, decorator in enumerate(node.decorator_list):
             maker = self.makers.maker(decorator, Use(definition.scope, decorator.lineno, definition.branches))
             if maker is not None:
-                # What stands above makes something else of the task.
+                # A decorator above it makes something else of the task.
                 wrapped = number > 0 or self._is_changed(definition, node.decorator_list[number + 1 :])
                 return self._task(definition, node, maker, is_changed=wrapped)
         return None

@@ -307,7 +307,7 @@ class Wire:
         takes_bools = takes_bools and after.facts.form in {"dataclass", "typeddict"}
         found = tuple(self._compared_fields(before, after, takes_bools))
         if found and not self._is_same(was, now):
-            yield Difference(Kind.RETYPED)  # Another class stands here: its fields are not to blame one by one.
+            yield Difference(Kind.RETYPED)  # This is another class: its fields are not reported individually.
         else:
             yield from found
 

@@ -90,7 +90,7 @@ def _fields(
     }
     for name in sorted(named.keys() | asked.keys()):
         if name not in asked:
-            # A field that another handler shuts out stands in no lock.
+            # A field that another handler rejects is in no lock.
             if name in locked or named[name].required or all(not each.closed for each in event.receivers):
                 yield f'takes "{name}", and not in the lock'
         elif name not in named:

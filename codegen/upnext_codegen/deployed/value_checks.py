@@ -120,7 +120,7 @@ def limited(check: Check, plain: Type, constraints: frozenset[str]) -> Check:
     key = class_key(plain) if isinstance(plain, ClassType) else ""
     pairs = [(name, text) for name, _, text in (each.partition("=") for each in sorted(constraints))]
     known = [(name, text) for name, text in pairs if name != UNKNOWN_CONSTRAINT]
-    # Of what is written as text, or has no item twice, the value is not what the limit is about.
+    # For values written as text, and for sets, the limit is not about the JSON value.
     if not known or key not in {"builtins:int", "builtins:float", "builtins:str", "builtins:list", "builtins:dict"}:
         return check
 

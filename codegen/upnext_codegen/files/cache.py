@@ -104,7 +104,7 @@ class Cache:
         folder.mkdir(exist_ok=True)
         if not is_trusted(folder):
             return
-        # Made anew or not at all: a link there is not followed.
+        # Created or left alone: a link there is not followed.
         with contextlib.suppress(FileExistsError), (folder / ".gitignore").open("x", encoding="utf-8") as ignore:
             ignore.write("*\n")
         # A delta that another process writes meanwhile is replaced by this one, or this one by that: either is true of

@@ -214,7 +214,7 @@ def _piece(text: str, position: int) -> tuple[str, int]:
 def _bracket(text: str, position: int) -> tuple[str, int]:
     end = text.find("]", position + 2 if text[position + 1 : position + 2] not in {"!", "^"} else position + 3)
     if end < 0:
-        raise re.error("a bracket is not closed")  # git takes no name for what it stands for
+        raise re.error("a bracket is not closed")  # git matches no name with it
     inside = text[position + 1 : end].replace("\\", "\\\\").replace("[", "\\[")
     if inside.startswith(("!", "^")):
         inside = "^" + inside[1:]

@@ -92,7 +92,7 @@ class _Forks(Generic[_Result]):
         import multiprocessing  # noqa: PLC0415 - a run that reads little does without
 
         context = multiprocessing.get_context("fork")
-        with contextlib.suppress(OSError):  # There can be no more processes, or no more open files.
+        with contextlib.suppress(OSError):  # No more processes or open files are available.
             for _ in range(self._workers):
                 ours, theirs = context.Pipe()
                 process = context.Process(target=_serve, args=(theirs, ours, self._job, self._portions), daemon=True)

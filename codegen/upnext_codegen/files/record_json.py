@@ -75,7 +75,7 @@ def part(text: str) -> records.Resolved | None:
 
 
 def _named(value: object) -> object:
-    # Half of all values are leaves, and there are millions of them: they are asked for first, and by one look-up.
+    # Half of all values are leaves, and there are millions of them: they come first, with a single look-up.
     kind = type(value)
     if kind in _LEAVES:
         return value

@@ -93,7 +93,7 @@ class Graph:
         led_to = {each for event, others in following.items() for each in others if each != event}
         found: list[Chain] = []
         covered: set[str] = set()
-        # What no other event leads to comes first; what is left then are cycles.
+        # Events that no other event leads to come first; the rest are cycles.
         for event in (*(each for each in self.events if each not in led_to), *self.events):
             if event not in covered:
                 for chain in _ways(event, following):

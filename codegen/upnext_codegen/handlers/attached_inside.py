@@ -205,7 +205,7 @@ class AttachedInside:
     def _attaches_inside(self, function: _Function, names: set[str], depth: int) -> bool:
         scope = self._scope_of(function)
         if scope.module.imports_upnext:
-            return False  # It is told of where it stands.
+            return False  # It is reported in place.
         node = function.node if isinstance(function, values.LambdaRef) else function_node(function)
         inside = self.insides[node]
         derived = inside.derived(names)

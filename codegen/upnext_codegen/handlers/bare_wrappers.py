@@ -93,7 +93,7 @@ def behind(wrapper: Wrapper, demands: Demands) -> Demands:
     passed, by_keyword = _passed(wrapper)
     for name, demand in demands.items():
         given = passed[demand.position] if 0 <= demand.position < len(passed) else by_keyword.get(name)
-        # What is passed is relied on no more, unless the wrapper itself was called with it.
+        # Passed arguments are no longer needed, unless the wrapper itself was called with them.
         source = name if given is None else given.id if isinstance(given, ast.Name) else ""
         if source in own and not _is_bound(wrapper, source):
             own[source] = own[source]._replace(typed=own[source].typed or demand.typed)

@@ -29,7 +29,7 @@ _EXCEPTIONS = ("retry_on", "give_up_on")
 _LIMITS = ("limit", "rate", "by")
 _UNIQUE = "unique"
 KNOWN = ("name", *_NUMBERS, *_EXCEPTIONS, *_LIMITS, _UNIQUE)
-# As the runtime has it in upnext/broker/handler_limits.py.
+# The same as at run time, in upnext/broker/handler_limits.py.
 _MOST = 10_000
 _RATE = re.compile(r"([1-9][0-9]{0,6})/(second|minute|hour|day)")
 _BUILTINS = "builtins."
@@ -208,7 +208,7 @@ def _limits(option: str, value: object) -> bool:
 
 
 def _fits(option: str, value: object) -> bool:
-    # The runtime refuses True as well, and what is too large for a float.
+    # The runtime also refuses True, and values too large for a float.
     if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
         return False
     if option == "retries":

@@ -46,7 +46,7 @@ def _yields(function: FunctionNode) -> bool:
         if isinstance(node, ast.Yield | ast.YieldFrom):
             return True
         if isinstance(node, _OTHER_SCOPES):
-            # Its body runs by itself, but what stands in its head belongs to the function around it.
+            # Its body runs separately, but its header belongs to the function around it.
             waiting += _head(node)
         else:
             waiting += children(node)

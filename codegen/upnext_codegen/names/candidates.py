@@ -197,7 +197,7 @@ class ImportGraph:
                 # Not what modules that make names up are called: too many files say such words of something else.
                 found |= self._words_of("/") & self._exported()
                 continue
-            # A name that stands for modules alone matters no more than an import of those.
+            # A name that only stands for modules matters no more than an import of them.
             ways = self._ways_behind(name, source) if name else [source]
             if not ways:
                 return None
@@ -336,7 +336,7 @@ class ImportGraph:
                 if way in self._words:
                     others.add(self._words[way])
                 if self._makes_anything_up(way):
-                    # What a folder or a `__getattr__` gives is mostly asked for by its own name.
+                    # What a folder or a `__getattr__` provides is mostly requested by its own name.
                     found |= self.modules.own_names_of(way) if name == ANYTHING else {name}
         only = others.pop() if len(others) == 1 else frozenset[str]()
         # What adds nothing to what it passes on has the same words, and no further copy of them.

@@ -67,7 +67,7 @@ def finding_names(module: SourceModule) -> set[str]:
 
 def _is_called(name: str, text: str) -> bool:
     """Whether a text calls a function by its plain name."""
-    # A regular expression that begins with what stands before takes ten times as long.
+    # A regular expression that begins with the preceding text takes ten times as long.
     place = text.find(name)
     while place >= 0:
         end = place + len(name)

@@ -420,7 +420,7 @@ class Evaluator:
             case values.Namespace(items):
                 return self.item(items, values.Constant(attr))
             case values.NotOurs() | values.Constant() | values.FunctionRef() | values.ContainerValue():
-                # None only holds the place of what is put there later.
+                # None is only a placeholder for a later value.
                 return UNKNOWN if owner == values.Constant(None) else NOT_OURS
             case _:
                 return self._upnext_attribute(owner, attr)
@@ -643,7 +643,7 @@ class Evaluator:
         if found is None:
             use = Use(cls.definition.scope, cls.definition.line)
             found = [self.value(base, use) for base in class_node(cls).bases]
-            if not self._active:  # Within a cycle of definitions, what stands for a name is not known yet.
+            if not self._active:  # Within a cycle of definitions, the value of a name is not known yet.
                 self._bases[cls] = found
         return found
 

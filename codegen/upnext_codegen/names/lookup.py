@@ -68,7 +68,7 @@ class Lookup:
                 found = self._in_scope(use if own else Use(scope), scope, name, without if own else None)
                 if found is not None:
                     return found
-            # A lambda or comprehension stands at its place in the scope around it.
+            # A lambda or comprehension uses its own position in the scope around it.
             own = own and scope.kind == "inline"
             scope = scope.parent
         return (ExternalName(f"builtins.{name}"),) if name in _BUILTINS else ()

@@ -161,7 +161,7 @@ def stands_alone(data: bytes, modules: Collection[str], bound: Collection[str]) 
         length, at = len(name), data.find(name)
         while at >= 0:
             end = at + length
-            # Most places are told by the characters around alone, without calling anything.
+            # In most places the surrounding characters decide, without calling anything.
             if data[end : end + 1] in _ENDS and data[at - 1 : at] not in _IN_WORDS:
                 other = _renaming(data, at, end, names, first)
                 if other == b"" or len(first) > _MOST_NAMES:

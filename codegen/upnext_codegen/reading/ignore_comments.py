@@ -27,7 +27,7 @@ def find_ignores(text: str) -> tuple[tuple[int, tuple[str, ...] | None], ...]:
 def _comments(text: str) -> list[tuple[int, str]]:
     found: list[tuple[int, str]] = []
     try:
-        # One at a time: what stands before a fault still counts.
+        # One at a time: whatever precedes an error still counts.
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
             if token.type == tokenize.COMMENT:
                 found.append((token.start[0], token.string))  # noqa: PERF401

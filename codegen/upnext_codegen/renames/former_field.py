@@ -147,7 +147,7 @@ class FormerNames:
     def _import(self, line: str) -> None:
         place, newline = _first_import(self.file), self.file.module.default_newline
         before = self.file.put_at(place)
-        # That of `Annotated` stands first, whichever is asked for first.
+        # The import of `Annotated` comes first, whichever is added first.
         lines = [line + newline, before] if _ANNOTATED in line else [before, line + newline]
         self.file.put(place, place, "".join(lines))
 

@@ -47,7 +47,7 @@ def _is_module(path: str, files: Container[str]) -> bool:
 def _taken(name: str, tree: ast.Module) -> Iterator[str]:
     """Yield what a file takes from a dotted name; "" where it uses that as a whole."""
     passed: set[int] = set()
-    for node in walk(tree):  # Each comes before what is in it.
+    for node in walk(tree):  # Each comes before its children.
         passed.update(id(each) for each in _only_tested(node, is_tested=id(node) in passed))
         if isinstance(node, ast.Attribute) and _is_named(node.value, name):
             passed.add(id(node.value))
