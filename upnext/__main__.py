@@ -12,22 +12,22 @@ def run() -> int:
     try:
         from upnext.cli import main  # noqa: PLC0415 - see above
     except KeyboardInterrupt:
-        return 130  # `exits.INTERRUPTED`, which is part of what was being loaded
+        return 130  # `exits.INTERRUPTED`, which may not be loaded yet
     code = main()
-    if sys.argv[1:2] != ["run"]:  # what a service leaves behind is its own
-        gc.freeze()  # Python looks for garbage at the end: that took a quarter of what a short command takes.
+    if sys.argv[1:2] != ["run"]:  # a service may have its own objects to finalize
+        gc.freeze()  # Python collects garbage at exit: that took a quarter of the time of a short command.
     return code
 
 
 def _current_folder() -> str:
     try:
         return os.getcwd()  # noqa: PTH109 - pathlib takes as long to load as the rest of this
-    except FileNotFoundError:  # deleted: Python puts none on its path then
+    except FileNotFoundError:  # deleted: Python then puts no folder on its path
         return ""
 
 
 if __name__ == "__main__":
-    # `python -m` looks in the current folder first: a project's own json.py would be run instead of Python's.
+    # `python -m` searches the current folder first: a project's json.py would be imported instead of Python's.
     if sys.path and sys.path[0] in {"", _current_folder()}:
         del sys.path[0]
     sys.exit(run())

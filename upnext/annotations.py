@@ -101,7 +101,7 @@ def _subscript(generic: Any, arguments: tuple[Any, ...]) -> Any:
     return generic[arguments]
 
 
-# Each is equal to itself alone: typing remembers what it annotates, and unions are equal in whatever order.
+# Each equals only itself: typing caches what it annotates, and unions are equal in any order.
 @dataclass(frozen=True, slots=True, eq=False)
 class _As:
     """Accepts any value of an abstract class and turns it into one of a builtin class.

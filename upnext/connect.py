@@ -102,7 +102,7 @@ def _in_a_loop() -> bool:
 
 
 async def _close(namespaces: list[Namespace]) -> None:
-    # One that cannot be closed must not keep the others.
+    # One that cannot be closed must not keep the others open.
     for end in await asyncio.gather(*(each.close() for each in namespaces), return_exceptions=True):
         if isinstance(end, BaseException):
             log.log(logging.ERROR, "A connection could not be closed", error=end)
@@ -190,7 +190,7 @@ class Connections:
             found = _LoopConnections(loop)
             self._of_loops.add(found)
             setattr(loop, _ATTRIBUTE, found)
-            setattr(loop, "close", found.close_loop)  # noqa: B010  # a loop has no other way to say that it ends
+            setattr(loop, "close", found.close_loop)  # noqa: B010  # a loop has no other hook for its end
         return found
 
 
@@ -242,7 +242,7 @@ class _Portal:
         return True
 
     def _run_here(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        # The caller may block its own loop, which then stands still.
+        # The caller may block its own event loop, which then makes no progress.
         blocked = asyncio._get_running_loop()  # noqa: SLF001  # does not raise where there is none
         asyncio._set_running_loop(None)  # noqa: SLF001  # there is no other way to run a loop within another
         try:
@@ -299,5 +299,5 @@ async def _answer(partition: Broker) -> None:
     try:
         await partition.link.command("EXISTS", partition.keys.leases)
     except (RedisConnectionError, OSError):
-        # A connection that lay idle may have gone with the server it led to: only a new one tells.
+        # An idle connection may have died with its server: only a new one shows whether the server is up.
         await partition.link.command("EXISTS", partition.keys.leases)

@@ -68,7 +68,7 @@ class Limit:
         expired: Whether its time ran out.
     """
 
-    # Of the class, until the block begins: there is a limit for each job.
+    # On the class until the block begins: there is a limit for each job.
     _task: asyncio.Task[object] | None = None
     _cancelling = 0
     expired = False

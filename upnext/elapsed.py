@@ -12,5 +12,5 @@ if TYPE_CHECKING:
 # Linux stops CLOCK_MONOTONIC during a suspension, but not CLOCK_BOOTTIME; macOS does the right thing.
 _CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
-elapsed: Callable[[], float] = functools.partial(time.clock_gettime, _CLOCK)  # no frame of its own: each job asks
+elapsed: Callable[[], float] = functools.partial(time.clock_gettime, _CLOCK)  # no extra frame: every job calls it
 """Returns the seconds since an arbitrary moment, those of a suspension included."""

@@ -35,7 +35,7 @@ _FIRST_FRAMES, _LAST_FRAMES = 8, 24  # of one traceback
 _NAMED_MEMBERS = 3  # in one line
 
 _UNREADABLE = "(its message cannot be read)"
-# Not by a statement: type checkers would then read this and all that imports it again whenever a handler changes.
+# Not by a statement: type checkers would then recheck this and its importers whenever a handler changes.
 _CATALOG = str(importlib.import_module("upnext_catalog").__file__)
 _OWN = tuple(str(Path(file).parent) + os.sep for file in (__file__, _CATALOG))
 _PACKAGES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")

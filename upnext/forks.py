@@ -66,7 +66,7 @@ class _Process:
             if sock.fileno() >= 0:
                 detach(sock.fileno())
         for thing in list(self.inherited):
-            # One that cannot be let go of must not keep the others.
+            # One that cannot be released must not keep the others open.
             with contextlib.suppress(Exception):
                 thing.let_go_in_child()
 
@@ -99,7 +99,7 @@ def open_socket(family: int, kind: int, protocol: int) -> socket.socket:
         sock = own_socket(socket.socket(family, kind, protocol))
         if not forked_since(ended):
             return sock
-        sock.close()  # the copy of a child that does not know of it is a socket that nothing was done with
+        sock.close()  # a child that still has a copy of it has an unused socket
     return own_socket(socket.socket(family, kind, protocol))
 
 

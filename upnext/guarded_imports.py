@@ -83,7 +83,7 @@ def _guarded_imports(module: ModuleType | None) -> Iterator[ast.Import | ast.Imp
     try:
         tree = ast.parse("" if module is None else inspect.getsource(module))
     except (OSError, TypeError, SyntaxError):
-        return  # there is no source to ask
+        return  # there is no source to read
     for block in ast.walk(tree):
         match block:
             case ast.If(test=ast.Name("TYPE_CHECKING") | ast.Attribute(attr="TYPE_CHECKING"), body=body):

@@ -100,7 +100,7 @@ def make_handler(function: Callable[..., Any], worker: str, event: str | None, o
         function=function,
         options=options,
         signature=Signature(function, subject, name),
-        # A plain wrapper around a coroutine function gives a coroutine: it belongs into the event loop as well.
+        # A plain wrapper around a coroutine function returns a coroutine: it belongs in the event loop as well.
         is_async=inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(inspect.unwrap(function)),
     )
     _refuse_method(handler)

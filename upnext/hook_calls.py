@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from upnext.settings import Settings
     from upnext.transport import OutgoingMessage
 
-_WARN_EVERY = 60.0  # seconds, for one hook and one way to fail
+_WARN_EVERY = 60.0  # seconds, per hook and kind of failure
 
 _in_send_hook: contextvars.ContextVar[bool] = contextvars.ContextVar("upnext_in_send_hook", default=False)
 
@@ -45,7 +45,7 @@ _calls: dict[int, _Calls] = {}
 
 
 def _calls_of(hooks: Hooks) -> _Calls:
-    # By what they are and not by what they equal, which may not even be hashable; gone with them, before another
+    # By identity, not equality, as they may not even be hashable; removed with them, before another
     # object can have their id.
     found = _calls.get(id(hooks))
     if found is None:
@@ -258,7 +258,7 @@ async def _call(
             if raised is None or leaving:
                 context.carry_back()
             return await _result(value, raised)
-    except BaseException as error:  # whatever it is: a hook must not decide what becomes of a job
+    except BaseException as error:  # any exception: a hook must not decide what becomes of a job
         if isinstance(error, asyncio.CancelledError) and _cancel_requests() > requests:
             raise
         if error is own:

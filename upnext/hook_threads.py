@@ -54,7 +54,7 @@ class _Call:
         self._context = context
         self._too_late = too_late
         self._loop = asyncio.get_running_loop()
-        # What was raised travels as a value: a future takes no StopIteration, and a GeneratorExit out of one would
+        # An exception is passed as a value: a future accepts no StopIteration, and a GeneratorExit from one would
         # close every coroutine that waits for it.
         self.future: asyncio.Future[tuple[Any, BaseException | None]] = self._loop.create_future()
         self._lock = threading.Lock()
@@ -88,7 +88,7 @@ class _Call:
 
     def _undo(self, value: Any) -> None:
         if self._too_late is not None:
-            with suppress(BaseException):  # no caller is left to report it to; that it took too long was logged
+            with suppress(BaseException):  # no caller is left to report it to; the timeout was logged
                 self._context.run(functools.partial(self._too_late, value))
 
     def _settle(self, value: object, error: BaseException | None) -> None:

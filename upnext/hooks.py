@@ -139,7 +139,7 @@ class HookList:
             raise ConfigError(f"{hooks!r} cannot be hooks: give an object of a class that inherits from upnext.Hooks.")
         if not is_finite(hooks.timeout, 0.0) or hooks.timeout == 0:
             raise ConfigError(f"timeout={hooks.timeout!r} of {hooks!r} cannot be used: it must be seconds above 0.")
-        # Only who takes part in a moment is asked there: a moment without hooks costs nothing.
+        # Only hooks that implement a moment are called there: a moment without hooks costs nothing.
         self.sends = _with(self.sends, hooks, kind.around_send is not Hooks.around_send)
         self.jobs = _with(self.jobs, hooks, kind.around_job is not Hooks.around_job)
         self.starts = _with(self.starts, hooks, kind.worker_started is not Hooks.worker_started)

@@ -9,7 +9,7 @@ from upnext.limits import MAX_DELAY
 from upnext.options import is_finite
 
 
-class RetryLater(UpnextError):  # noqa: N818  # what it says is not an error of upnext, but how the job goes on
+class RetryLater(UpnextError):  # noqa: N818  # not an error of upnext: it controls how the job continues
     """Raised by a handler to have its job run again after a given time.
 
     It is a failed attempt like any other: `retries` bounds how often, and after the last one the job is a dead letter.

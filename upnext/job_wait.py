@@ -38,7 +38,7 @@ T = TypeVar("T")
 _POLL_FIRST = 0.005
 _POLL_CAP = 0.25
 _LAST_LOOK = 1.0  # seconds that the server has to answer in any case
-_STARVING = 30.0  # seconds that a job waits for other jobs before the log says so
+_STARVING = 30.0  # seconds that a job waits for other jobs before it is logged
 _ROUTED_TTL = 24 * 3600.0  # seconds, for which the server knows the handlers of an event that was sent before them
 
 
@@ -156,7 +156,7 @@ class _Wait:
             return True
         kept = self._result_ttl if outcomes else max(self._result_ttl, _ROUTED_TTL)
         is_old = not self._seen_open and time() - (sent_at(self._event_id) or 0.0) > kept
-        # Once something of it was on the server, its relay has sent it.
+        # Once any part of it was on the server, its relay has sent it.
         if may_be_in_outbox(self._event_id) and len(lost) == len(outcomes) and not self._seen_open and not is_old:
             self._is_unsent = True
             self._tell()

@@ -110,7 +110,7 @@ class SafeLogger:
         exc_info: Any = None if error is None else (type(error), error, trace)
         record = logger.makeRecord(logger.name, level, file, line, message, arguments, exc_info, function, extra)
         if traceback is not None:
-            record.exc_text = traceback  # formatters write this text in place of making their own
+            record.exc_text = traceback  # formatters use this text instead of building their own
         logger.handle(record)
 
     def _enable(self) -> None:
@@ -124,7 +124,7 @@ class SafeLogger:
             )
 
 
-# The slot itself: a class may hide it behind a property of its own, which may raise.
+# The slot itself: a class may hide it behind a property, which may raise.
 traceback_of: Callable[[BaseException], TracebackType | None] = BaseException.__dict__["__traceback__"].__get__
 """Returns where an exception was raised, whatever its class says."""
 

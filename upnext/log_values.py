@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_DEPTH = 32  # lists and objects in one another that are written
-_INT_BITS = 64  # of a number that every reader of JSON takes
-_TEXT_BITS = 10_000  # of a number that Python writes in digits
+_DEPTH = 32  # depth of nested lists and objects
+_INT_BITS = 64  # of a number that every JSON parser accepts
+_TEXT_BITS = 10_000  # of a number that Python converts to digits
 
 
 def as_json(value: object, around: tuple[object, ...] = ()) -> Any:
@@ -21,7 +21,7 @@ def as_json(value: object, around: tuple[object, ...] = ()) -> Any:
         value: What was logged.
         around: The lists and objects that it is in, from the outermost one on.
     """
-    # The class itself: an object may say that it is of another one.
+    # The class itself: an object may claim another one.
     kind = type(value)
     if value is None or kind is bool:
         return value

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _MISSING: Any = object()
-_INIT_VAR: Any = dataclasses.InitVar  # of what, pyright does not know
+_INIT_VAR: Any = dataclasses.InitVar  # pyright does not know the element type
 
 
 def names_in_classes(annotation: Any) -> dict[str, Any]:

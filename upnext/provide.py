@@ -180,7 +180,7 @@ def _how(function: Callable[..., Any]) -> tuple[Callable[..., Any], Kind]:
         return asynccontextmanager(function), Kind.ASYNC_MANAGER
     if inspect.isgeneratorfunction(called):
         return contextmanager(function), Kind.MANAGER
-    # What contextlib has made a context manager of: an object that is returned may be one that others share.
+    # Context managers made by contextlib only: an object that is returned may be shared with others.
     inner = inspect.unwrap(called)
     if inspect.isasyncgenfunction(inner):
         return function, Kind.ASYNC_MANAGER
@@ -199,7 +199,7 @@ def _called(function: Callable[..., Any]) -> Callable[..., Any]:
 def _parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
     try:
         parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):  # a function of C that does not say; it is called without arguments
+    except (TypeError, ValueError):  # a C function without a signature; it is called without arguments
         return []
     bound = function.keywords if isinstance(function, functools.partial) else {}
     return [parameter for parameter in parameters if parameter.name not in bound]

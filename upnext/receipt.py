@@ -259,7 +259,7 @@ def _jobs(
 
 def _key(handler: HandlerId, position: int, *, unique: bool) -> str:
     if not handler.name:
-        return str(position)  # of a job by its id, whose handler nothing tells any more
+        return str(position)  # of a job by its id whose handler is not recorded any more
     return handler.name if unique else f"{handler.worker}.{handler.name}"
 
 

@@ -196,7 +196,7 @@ class Registry:
         is_late = self._runs > 0 and handler.id not in self.handlers
         for registry in declarations:
             other = registry.handlers.get(handler.id)
-            # The new function is not in its module yet: its name tells where it will be.
+            # The new function is not in its module yet: its name shows where it will be.
             visible = registry is self or ("<locals>" not in handler.function.__qualname__)
             again = registry is self and other is not None and other.function is handler.function
             if other is None or not visible or (_same_source(other, handler) and not again):

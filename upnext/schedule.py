@@ -21,8 +21,8 @@ LATEST = timedelta(minutes=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(days=366)
 
-# How far back the latest tick is looked for first: of one every minute only the last few are computed, and not those of
-# a year in which nothing ran.
+# How far back to search for the latest tick first: for one every minute only the last few are computed, not all of a
+# year in which nothing ran.
 _LOOKS_BACK = (timedelta(hours=2), timedelta(days=2), timedelta(days=40), timedelta(days=400))
 
 
@@ -97,7 +97,7 @@ class Schedule:
                 yield tick
         for local in _parser()(self.expression, start.astimezone(self._zone)):
             tick = local.astimezone(UTC)
-            # In the hour that the end of summer time repeats, a local time is found again that has been.
+            # In the hour that is repeated at the end of summer time, a local time is found a second time.
             if tick > start:
                 yield tick
 

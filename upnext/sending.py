@@ -78,7 +78,7 @@ class Delivery:
         """Check and encode a send."""
         settings, known = self.registry.settings, self._known
         if known.version != declarations.version:
-            # One assignment, and of what was looked up: other threads send meanwhile, and others declare handlers.
+            # A single assignment of what was looked up: other threads send and declare handlers meanwhile.
             known = self._known = self._look_up(declarations.version)
         body = self._encode(known, fields, settings.max_payload)
         return OutgoingMessage(settings, self.event, False, known.handlers, fields, body, delay, key)

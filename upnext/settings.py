@@ -111,7 +111,7 @@ def load(
             given[name] = _check(name, _number(text, whole=name in _WHOLE), f"{variable}={brief(text)}")
     if environ.get("UPNEXT_NAMESPACE"):
         given["namespace"] = environ["UPNEXT_NAMESPACE"]
-    # An empty variable counts as none, as everywhere; an empty argument is an address that somebody forgot to fill in.
+    # An empty variable counts as unset, as everywhere; an empty argument is an address that was not filled in.
     url = redis_url if redis_url is not None else environ.get("UPNEXT_REDIS_URL") or None
     return Settings(redis_url=url, **given)
 
@@ -122,7 +122,7 @@ def misspelt_variables(environ: Mapping[str, str] = os.environ) -> dict[str, str
     found: dict[str, str] = {}
     for variable in environ:
         name = variable.removeprefix("UPNEXT_")
-        # One that ends with a setting's name, with STAGING before it perhaps, is the project's own.
+        # A variable that ends with a setting's name, for example with STAGING_ before it, belongs to the project.
         if name == variable or name.endswith(tuple(known)) or _OF_KUBERNETES.search(variable):
             continue
         import difflib  # noqa: PLC0415  # hardly anybody has such a variable

@@ -75,7 +75,7 @@ class Outbox:
     def __init__(self, metadata: MetaData, table: str = "upnext_outbox") -> None:
         self.table = _rows(metadata, table)
         self._lock = Table(f"{table}_lock", metadata, Column("id", Integer, primary_key=True, autoincrement=False))
-        # A class of its own for each table: sessions write it as they write your models.
+        # A separate class for each table: sessions write it like your models.
         self._row_class: type[Any] = type("OutboxRow", (), {"__doc__": "A row of the outbox."})
         registry(metadata=metadata).map_imperatively(self._row_class, self.table)
 
@@ -137,7 +137,7 @@ def _bind(session: AnySession, row_class: type[Any], table: Table) -> None:
     try:
         within.get_bind(row_class)
     except UnboundExecutionError:
-        # It has no public name, and was called otherwise before SQLAlchemy 2.1.
+        # It has no public name, and had another name before SQLAlchemy 2.1.
         binds: dict[Any, Any] = getattr(within, "binds", None) or getattr(within, "_Session__binds", {})
         theirs = [bind for key, bind in binds.items() if getattr(key, "metadata", None) is table.metadata]
         if theirs and all(bind is theirs[0] for bind in theirs):
@@ -177,7 +177,7 @@ def _rows(metadata: MetaData, name: str) -> Table:
     return Table(
         name,
         metadata,
-        # SQLite counts up a column of this very type alone.
+        # SQLite autoincrements only a column of exactly this type.
         Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
         Column("event_id", String(40), nullable=False, unique=True),
         Column("name", String(700), nullable=False),
@@ -308,7 +308,7 @@ class _Store:
             return []
         try:
             return await self._within_transaction(lambda connection: self._rows.claim(connection, most, now, until))
-        except IntegrityError:  # another relay was the first ever to take its turn, at the same moment
+        except IntegrityError:  # another relay took the very first turn at the same moment
             return []
 
     async def settle(self, sent: Sequence[int], failed: Sequence[Failure], released: Sequence[int]) -> None:

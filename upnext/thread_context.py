@@ -53,6 +53,6 @@ class ThreadContext:
                 if token.old_value is contextvars.Token.MISSING:
                     self._tokens[variable] = token
         for variable in [variable for variable in self._tokens if variable not in own]:
-            # In a context that was copied from the task's since (a task that was begun meanwhile), it stays set.
+            # In a context copied from the task's since then (by a task started meanwhile), it stays set.
             with suppress(ValueError):
                 variable.reset(self._tokens.pop(variable))

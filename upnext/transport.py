@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from upnext.settings import Settings
 
 
-@dataclass(slots=True, eq=False)  # one is made for each send: a frozen one takes three times as long
+@dataclass(slots=True, eq=False)  # one is created for each send: a frozen one takes three times as long
 class OutgoingMessage:
     """One send, checked and encoded.
 
@@ -80,7 +80,7 @@ class ServerTransport(Transport):
 
     def take(self, message: OutgoingMessage) -> Awaitable[Published]:
         """Store the event with a job for each subscribed handler, or the task's job."""
-        namespace = connected(message.settings)  # most sends find it, and need no coroutine more
+        namespace = connected(message.settings)  # most sends find it, and need no further coroutine
         return _connect_and_store(message) if namespace is None else _store(namespace.publisher, message)
 
     async def outcomes(

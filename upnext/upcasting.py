@@ -143,7 +143,7 @@ def register(registry: Registry, event: str, function: Callable[..., Any]) -> No
     }:
         raise ConfigError(f"Upcaster {function.__name__!r} of {event!r} must take one parameter: {_RULE}.")
     known = registry.upcasters[event]
-    # A module that is loaded again replaces its own.
+    # A reloaded module replaces its own functions.
     where = (function.__module__, function.__qualname__)
     known[:] = [each for each in known if (each.function.__module__, each.function.__qualname__) != where]
     known.append(Upcaster(event, function))

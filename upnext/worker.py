@@ -59,7 +59,7 @@ class _WorkerBase:
         self.registry: Registry = Registry(name, lambda: load(redis_url, lease, grace, partitions))
 
 
-# What Python says of a call that lacks an argument begins with this: the class that users know.
+# Python's message for a missing argument begins with this: the class that users know.
 _WorkerBase.__init__.__qualname__ = "Worker.__init__"
 
 

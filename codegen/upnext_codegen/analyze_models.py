@@ -84,4 +84,4 @@ def _facts(classes: Classes, models: Models, name: str) -> ClassFacts | None:
             return replace(facts, doubt=found)
         return facts if found is None else replace(facts, model=found)
     except RecursionError:
-        return None  # Its names lead further than can be followed: nothing is certain of it.
+        return None  # Its names cannot be followed to their end: nothing about it is certain.

@@ -77,8 +77,8 @@ def _in_git(git: _Git, revision: str) -> bytes | None:
             "revision first."
         )
     git.refuse_failure(found)
-    # Which files the revision has is told apart from whether they can be read: a lock that is missing here, as in a
-    # partial clone, is not a lock that the revision does not hold.
+    # A lock that cannot be read here, as in a partial clone, is different from a lock that the revision does not
+    # have.
     listed = git.run("ls-tree", "-z", found.stdout.decode().strip(), lock.FILE_NAME)
     git.refuse_failure(listed)
     if not listed.stdout:
@@ -117,7 +117,7 @@ class _Git(NamedTuple):
     def refuse_failure(self, done: subprocess.CompletedProcess[bytes]) -> None:
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip().splitlines()
-            # Advice may follow what is wrong.
+            # Advice may follow the error.
             wrong = next((line for line in said if line.startswith(_FATAL)), said[-1] if said else "it says nothing")
             if _DUBIOUS in wrong:
                 raise ConfigurationError(

@@ -64,7 +64,7 @@ class FileWords:
         if self.says(path, words):
             return True
         imports = self.index.imports(path)
-        # `import shop.events` has the module by way of the package.
+        # `import shop.events` reaches the module through the package.
         dotted = [each for each in imports if "." in each.lstrip(".") and each.partition(".")[0] in modules]
         inner = {each.removesuffix("=").rpartition(".")[2] for each in dotted if ":" not in each}
         return takes_by_name(self.index.bytes_of(path) or b"", words, {*modules, *inner}, bound_by(imports))

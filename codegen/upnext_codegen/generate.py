@@ -161,7 +161,7 @@ def _outcome(
     files = standing(project.root, made_from)
     if files:
         return Outcome(files)
-    # Rendering, and jinja2 with it, takes longer than all of the rest: only where something has changed.
+    # Rendering, including jinja2, takes longer than everything else: only if something has changed.
     from upnext_codegen.catalog.outputs import compare, keep, plan  # noqa: PLC0415
 
     scan = merged.scan
@@ -193,7 +193,7 @@ def _broken(
 ) -> Iterator[Finding]:
     complete = all(finding.code != "UPN001" for finding in found)
     for each in earlier:
-        # Few runs ask for either.
+        # Few runs need either.
         if isinstance(each, Contract):
             from upnext_codegen.changes.compare import breaking  # noqa: PLC0415
 

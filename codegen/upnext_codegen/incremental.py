@@ -127,7 +127,7 @@ class Incremental:
                 continue
             if known.modules == self._digest or all(still_answers(modules, *each) for each in json.loads(part.answers)):
                 self.parts.recall(path, part, known.parts[path])
-        if self.begun_by:  # A cache does not hold what each file asked of others.
+        if self.begun_by:  # A cache does not record what each file looked up in others.
             asked = self.begun_by.parts.consulted
             self.parts.consulted = {path: asked[path] for path in self.parts.now.keys() & asked.keys()}
 
@@ -191,7 +191,7 @@ class Incremental:
         recalled = self.parts.recalled()
         pending = {path for path in recalled if [*self._imported_by.get(path, ())] != imported.get(path, [])}
         pending |= self.parts.analyzed_with_stale_exports(self.parts.consulted)
-        # Attributes of whole modules among it are not imports of their own.
+        # Attributes of whole modules are not imports themselves.
         names = self._changed_export_names()
         whole = recalled & imported.keys() if names else set[str]()
         relevance.words.look_at(whole)
@@ -268,7 +268,7 @@ class Incremental:
             self._work_out_wave(again, sources, folders, exports_only=True)
             self._work_out_wave(cyclic, sources, folders, exports_only=True)
             self._unfinished.update(again, cyclic)
-            # In a cycle each starts from what the others are known to export, at first nothing, which misleads some.
+            # In a cycle, each file starts from the known exports of the others, at first none, which misleads some.
             for _ in range(_MOST_TIMES):
                 misled = self.parts.analyzed_with_stale_exports(cyclic)
                 if not misled:
@@ -296,7 +296,7 @@ class Incremental:
             analysis = analyze(sources, around, path)
             sources.trim()
             notes, index.notes = index.notes, {}
-            # Plain tuples take a tenth of the time on their way from one process to the other.
+            # Plain tuples pass from process to process in a tenth of the time.
             plain_notes = {each: tuple(note) for each, note in notes.items()}
             return record_json.dumps(analysis.part), plain_notes, analysis.consulted
 

@@ -160,7 +160,7 @@ def _governing(nearest: Path) -> Path:
     folder = nearest
     while not exists(folder / ".git") and folder != folder.parent:
         folder = folder.parent
-        # A lock alone makes no project of what has a pyproject.toml: it may have been left in any folder above.
+        # A lock alone does not make a project of a folder with a pyproject.toml: any folder above may still have one.
         if not is_file(folder / NAME) or not LEFT_OUT.isdisjoint(nearest.relative_to(folder).parts):
             continue
         if nearest in members(folder, glance(folder)):
@@ -269,7 +269,7 @@ def _matching(root: Path, pattern: str) -> list[Path]:
         found = [each.resolve() for each in root.glob(pattern) if is_folder(each)]
     except (OSError, ValueError, NotImplementedError) as error:
         raise ConfigurationError(f"src in [tool.upnext] names {pattern!r}, which is not a pattern: {error}.") from error
-    # A folder that is left out is an import root where it is named: `packages/*/build`, and not `packages/*`.
+    # A folder that is left out is an import root only if it is named: by `packages/*/build`, not by `packages/*`.
     is_named = not any(character in PurePath(pattern).name for character in _GLOB)
     return [each for each in found if each == root or not _is_left_out(_parts_of(each, root, without_last=is_named))]
 

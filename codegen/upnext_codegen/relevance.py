@@ -200,7 +200,7 @@ class Relevance:
         """
         said: dict[str, int] = {}
         own = {path: graph.names(each) for path, each in imported.items()}  # modules that can be taken from each
-        known = {**own}  # what each may call those modules, without the other names that it takes from the same files
+        known = {**own}  # the names that each may have for those modules, without other names from the same files
         first = {path: self._bit_of(graph.words(each) or _NOTHING) for path, each in imported.items()}
         words = {**first}
         fresh = {path for path, each in words.items() if each}
@@ -225,7 +225,7 @@ class Relevance:
                     known[path] = modules | known.get(path, _NOTHING)
                     fresh.add(path)
         behind = self._with_those_behind(said, words, own)
-        # In a cycle of imports whatever one file imports is behind all of them: only where it begins is looked at.
+        # In a cycle of imports, whatever one file imports is reachable from all of them: only its start is examined.
         return {path for path, each in behind.items() if each & first.get(path, 0)}
 
     def _with_those_behind(

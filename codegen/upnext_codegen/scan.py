@@ -63,7 +63,7 @@ def _scanned(project: Project, found: Discovery, cache: Cache, *, prefilter: boo
     incremental = _worked_out(found, project, modules, cache.known, prefilter=prefilter, words=cache.words)
     index, parts = incremental.index, [*incremental.by_file().values()]
     models = reached_models(index, modules, parts, cache.known)
-    # What was read on mere suspicion does not count: which files that were depends on what earlier scans knew.
+    # Files read on mere suspicion do not count: which those are depends on earlier scans.
     loaded = incremental.read() | models.read
     faults = index.check(loaded)
 
@@ -77,7 +77,7 @@ def _scanned(project: Project, found: Discovery, cache: Cache, *, prefilter: boo
     left_out = _digest_of(repr((found.left_out, project.outside)))
     recalled = _recalled(cache.known, left_out) if incremental.leads_as_before else None
     if recalled and not incremental.is_unchanged:
-        recalled = None  # Their places and events may be others now.
+        recalled = None  # Their positions and events may have changed.
     kept = cache.known.unread
     if recalled is None:
         from upnext_codegen.unread.missing import missing_imports  # noqa: PLC0415 - a warm run does without

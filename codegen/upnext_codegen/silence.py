@@ -30,7 +30,7 @@ def unsilenced(
     """
 
     def is_silenced(finding: Finding, place: Place) -> bool:
-        # The comments of a file that cannot be parsed are only looked for when that is the finding.
+        # The comments of a file that cannot be parsed are only needed if that is the finding.
         lines = _comments_of(root / place.file) if finding.code == "UPN001" else comments.get(place.file, {})
         codes = lines.get(place.line, frozenset())
         return codes is None or not codes.isdisjoint(names[finding.code])

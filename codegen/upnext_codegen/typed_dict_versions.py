@@ -47,7 +47,7 @@ def _reached(written: Type, classes: _Classes) -> ClassType | None:
         if facts.from_typing:
             return cls
         held = [field.type for field in facts.model.fields] if facts.model else []
-        # Of other classes the fields are those of their bases too.
+        # Other classes also have the fields of their bases.
         held += facts.bases if facts.kind == "newtype" else ()
         waiting += [inside for each in held for inside in classes_in(each)]
     return None

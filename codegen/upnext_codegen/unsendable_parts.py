@@ -29,7 +29,7 @@ def unsendable_parts(scan: Scan) -> Iterator[Finding]:
 def _of(declared: Handler | Task, classes: dict[str, ClassFacts]) -> Iterator[Finding]:
     for each in declared.parameters:
         found = next(_parts(each.type, classes), None)
-        # What cannot travel itself is reported where the annotation is read.
+        # A type that cannot be sent itself is reported where the annotation is read.
         if found is not None and unsendable(each.type, classes) is None:
             owner, field, (cls, reason) = found
             name = f"{cls.module}.{cls.qualname}"

@@ -38,7 +38,7 @@ def _look(start: Path | None, out: Path | None, known: tuple[str, ...]) -> Sight
         paths = (*[f"{project.root}/{path}" for path in inside], *outputs)
         files = (*found.files, *settings)
     except ConfigurationError:
-        # The settings are being edited; the run has said so.
+        # The settings are being edited; the run has reported it.
         folder = (start or Path.cwd()).resolve()
         files = _settings(folder)
         paths = tuple(str(each / "pyproject.toml") for each in (folder, *folder.parents))

@@ -51,8 +51,8 @@ def report(
         end_column=context.end_column,
     )
     say(message)
-    # Without `parent_error`: what mypy finds twice, as in a call of an overloaded function, would lose its notes. So
-    # they are distinguished by their text, and of several errors in one line the last one names the command.
+    # Without `parent_error`: an error that mypy finds twice, as in a call of an overloaded function, would lose its
+    # notes. So notes are matched by text, and the last of several errors in one line names the command.
     for note in notes:
         say(note, severity="note")
     say(f'run "upnext explain {code.code}" for the rule', severity="note")

@@ -53,7 +53,7 @@ def requirements_of(receiver: ProperType, method: str) -> FieldRequirements | No
     """
     if not isinstance(receiver, Instance):
         return None
-    # In a large catalog `send_sync` has its signature from `send`, and a handler has both from its event.
+    # In a large catalog `send_sync` takes its signature from `send`, and a handler takes both from its event.
     event = get_proper_type(receiver.args[0]) if receiver.args else None
     places = ((receiver, method),) if method == "__call__" else ((receiver, "send"), (event, "send"))
     for owner, name in places:

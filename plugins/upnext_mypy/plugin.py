@@ -182,7 +182,7 @@ def _digest(path: Path) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:
-        return ""  # mypy says what it cannot read.
+        return ""  # mypy reports what it cannot read.
 
 
 def _is_parallel_worker() -> bool:

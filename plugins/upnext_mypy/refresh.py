@@ -71,7 +71,7 @@ def refresh(config_file: Path, folder: Path, sources: Sequence[Path] = (), *, wr
         outcome = _attempt(start, config_file, write=write)
         if outcome is not None and (outcome.catalogs or outcome.trouble):
             return outcome
-        # The folder of a shared configuration is a project without events, if nothing else says that it is one.
+        # The folder of a shared configuration is a project without events, unless other files show some.
         found = outcome or found
     return found
 
@@ -161,7 +161,7 @@ def _refresh(project: Project, *, write: bool) -> Outcome:
     if standing(project.root, stamp(project, found, findings)):
         return replace(known, root=None if project.settings.refresh else project.root)
 
-    # Merging and rendering, and jinja2 with it, take longer than all of the above: only where something has changed.
+    # Merging and rendering, including jinja2, take longer than all of the above: only if something has changed.
     from upnext_codegen.generate import generate  # noqa: PLC0415
 
     if not project.settings.refresh:
@@ -174,7 +174,7 @@ def _refresh(project: Project, *, write: bool) -> Outcome:
 
 def _stale(report: Report) -> tuple[str, ...]:
     about = [finding for finding in report.findings if finding.code in {"UPN301", "UPN302"}]
-    # The stub comes before the lock if both are.
+    # The stub comes before the lock if both are present.
     about.sort(key=lambda finding: finding.place.file.endswith(_LOCK))
     return tuple(dict.fromkeys([*(finding.message for finding in about), *(finding.help for finding in about)]))
 

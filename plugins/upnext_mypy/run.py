@@ -54,7 +54,7 @@ class Run:
         for each in self.search_paths:
             if str(folder) not in each.mypy_path:
                 each.mypy_path = (*each.mypy_path, str(folder))
-        # The daemon recomputes its own ones when files come and go.
+        # The daemon recomputes its own when files come and go.
         if str(folder) not in options.mypy_path:
             options.mypy_path.append(str(folder))
 

@@ -146,7 +146,7 @@ class _Send:
         if name not in self._call.arg_names:
             return
         value = self._call.args[self._call.arg_names.index(name)]
-        # What is wrong inside the value, mypy says when it checks the call.
+        # Errors inside the value are reported by mypy when it checks the call.
         with self._api.msg.filter_errors():
             actual = self._api.get_expression_type(value, type_context=formal.type)
         if is_subtype(actual, formal.type, options=self._api.options):

@@ -91,7 +91,7 @@ def failures(
         is_flaky = isinstance(raised, Flaky)
         if isinstance(raised, KeyboardInterrupt) or not trial.failed:
             raise  # not the handler's
-        # Every payload may have failed so far: more of them show whether all do.
+        # So far every payload may have failed: more of them show whether all do.
         options(given(strategy)(trial.look_for_one_that_passes))()
     return [
         Failure(handler, payload, trial.blamed(origin, payload, error), error, origin[1], is_flaky)
@@ -105,7 +105,7 @@ def _options(examples: int) -> settings:
         database=None,
         deadline=None,
         phases=(Phase.generate, Phase.shrink),
-        # Handlers may be slow, and types may refuse many of the tries.
+        # Handlers may be slow, and types may refuse many of the generated values.
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
         verbosity=Verbosity.quiet,
         report_multiple_bugs=True,
@@ -144,7 +144,7 @@ class _Trial:
             self._passed = payload
             return
         self.failed[self._origin(error)] = payload, error
-        # What ends a task or a process would end the search for a smaller payload as well.
+        # An exception that ends a task or a process would end the search for a smaller payload as well.
         raise error if isinstance(error, Exception) else RuntimeError(type(error).__name__) from error
 
     def look_for_one_that_passes(self, payload: Payload) -> None:
@@ -187,7 +187,7 @@ class _Trial:
             self._handler.signature.decode(body)
         except PayloadError as refusal:
             if any(problem.expected == REFUSED_BY_CODE for problem in refusal.problems):
-                raise  # what the user's own validators take is in no contract
+                raise  # contracts do not record what the user's own validators accept
             return refusal
         with use_transport(Sends(inline=self._inline)):
             error = run_blocking(_attempt(self._handler, body))

@@ -21,7 +21,7 @@ Schema: TypeAlias = Mapping[str, Any]
 _MOST_ITEMS: Final = 5
 _NEAR: Final = 100
 
-_LETTERS: Final = st.characters(exclude_categories=["Cs"])  # no halves of pairs: JSON has none
+_LETTERS: Final = st.characters(exclude_categories=["Cs"])  # no lone surrogates: JSON has none
 _TEXT: Final = st.text(_LETTERS)
 _OFFSETS: Final = st.sampled_from([None, UTC, timezone(timedelta(hours=-5)), timezone(timedelta(hours=5, minutes=45))])
 _ANYTHING: Final = st.recursive(
@@ -129,7 +129,7 @@ class JsonValues:
     def _reference(self, reference: str) -> Strategy:
         if reference not in self._referred:
             name = unquote(reference.removeprefix("#/$defs/")).replace("~1", "/").replace("~0", "~")
-            # Deferred, for a class may hold itself.
+            # Deferred: a class may be recursive.
             self._referred[reference] = st.deferred(lambda: self.of(self._definitions[name]))
         return self._referred[reference]
 
@@ -189,7 +189,7 @@ def _integers(schema: Schema) -> Strategy:
     if least is not None and most is not None and least > most:
         return st.nothing()
     numbers = st.integers(least, most)
-    # Of numbers without end few are near the one limit.
+    # In an unbounded range few numbers are near the limit.
     if least is None and most is not None:
         numbers = st.one_of(numbers, st.integers(most - _NEAR, most))
     elif most is None and least is not None:
@@ -212,7 +212,7 @@ def _floats(schema: Schema) -> Strategy:
 def _decimals(schema: Schema) -> Strategy:
     bounds = _Bounds(next((each for each in schema.get("anyOf", ()) if each.get("type") == "number"), schema))
     limits = [None if each is None else Decimal(str(each)) for each in (bounds.least, bounds.most)]
-    # Without limits also more digits than the 28 that arithmetic keeps.
+    # Without limits, more digits than the 28 of decimal's arithmetic as well.
     free = st.builds(_decimal, st.integers(), st.integers(-12, 40))
     numbers = st.one_of(
         *(st.decimals(*limits, places=places, allow_nan=False, allow_infinity=False) for places in (0, 2)),

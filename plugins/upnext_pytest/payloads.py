@@ -50,7 +50,7 @@ class ContractPayloads:
         """Return a strategy for payloads; `body` tells which of them can be sent."""
         names = set[str]().union(*(codec.fields for codec in self._codecs))
         required = {name for name in names for codec in self._codecs if codec.fields.get(name, (None, False))[1]}
-        # What a handler shuts out that others could do without is left out by senders.
+        # Senders omit a field that one handler rejects if the others do not require it.
         optional = {name for name in names - required if all(map(_takes(name), self._codecs))}
         own = _payloads({name: self.field(name) for name in names}, required, optional)
         return st.builds(together, own, self._further(names)) if self._is_open else own
@@ -99,7 +99,7 @@ class ContractPayloads:
         refused: PayloadError | None = None
         read = [codec.decode(text) for codec in self._codecs]
         for first in range(len(self._codecs)):
-            # What one handler asks for may be a base class of what another one does: each is tried as what was sent.
+            # One handler may take a base class of what another one takes: each is tried with the value that was sent.
             order = [*range(first, len(self._codecs)), *range(first)]
             fields = {
                 name: next((read[n][name] for n in order if self._codecs[n].names(name)), payload[name])
@@ -134,7 +134,7 @@ class EarlierPayloads:
         schema = self._fields[name].schema
         if schema is None:
             return self._now.field(name)
-        # The lock has no limits of parameters, only of what models hold: they are taken to be what they are now.
+        # The lock has no constraints of parameters, only of models: the current ones are assumed.
         limits = {key: limit for key, limit in self._now.limits(name, schema.get("type")).items() if key not in schema}
         return JsonValues(schema).of({**schema, **limits})
 

@@ -37,7 +37,7 @@ def upnext_server(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPath
     from upnext_pytest.servers import server_url  # noqa: PLC0415
 
     temporary = tmp_path_factory.getbasetemp()
-    # The processes of pytest-xdist have folders of their own in one that they share.
+    # Each process of pytest-xdist has a folder within a shared one.
     shared = temporary.parent if hasattr(pytestconfig, "workerinput") else temporary
     return server_url(str(pytestconfig.getini("upnext_redis_url")), shared)
 

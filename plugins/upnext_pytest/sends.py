@@ -232,7 +232,7 @@ class Sends(Sequence[Sent]):
     async def _run(self, job_id: str, handler: Handler, body: bytes) -> None:
         if handler.uniqueness is not None:
             self._waiting = {value: job for value, job in self._waiting.items() if job != job_id}
-        # A task of its own: what the handler leaves in context variables is gone with it, as in a worker.
+        # A separate task: what the handler leaves in context variables goes with it, as in a worker.
         task = asyncio.create_task(call(job_id, handler, body, self._threads))
         try:
             value = await task

@@ -62,7 +62,7 @@ class Workers:
         """
         broker = await broker_for(self._workers[0].registry.settings)
         deadline = monotonic() + timeout
-        while await self._is_busy(broker, deadline):  # noqa: ASYNC110  # it is the server that is asked
+        while await self._is_busy(broker, deadline):  # noqa: ASYNC110  # it polls the server
             await asyncio.sleep(_PAUSE)
         failures = [
             JobFailedError(letter.job_id, letter.handler, letter.reason, letter.error)

@@ -24,7 +24,7 @@ _NO_DESCRIPTOR: Final = (
     "this process has no file descriptor left for a connection",
     "Find what opens files or connections and does not close them, or raise the limit (ulimit -n).",
 )
-# What a machine says that is off, or of a network that is not reached from here.
+# Errors of a machine that is off, or of a network that cannot be reached from here.
 _NO_ROUTE: Final = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN}
 
 
@@ -38,7 +38,7 @@ def absence(error: BaseException, connection: Any) -> tuple[str, str]:
     path = getattr(connection, "path", None)
     where = f"{connection.host}:{connection.port}" if path is None else f"'{path}'"
     for cause in _causes(error):
-        # A look-up of a name opens files as well, and does not say that it could not.
+        # Resolving a name opens files too, and does not report that it could not.
         if _numbers(cause) & _EXHAUSTED or (isinstance(cause, socket.gaierror) and _is_exhausted()):
             return _NO_DESCRIPTOR
         if isinstance(cause, socket.gaierror):
@@ -91,7 +91,7 @@ async def farewell(error: Exception, connection: Any) -> Exception:
                 said = await reader.readline()
             finally:
                 writer.close()
-    except (OSError, ValueError):  # there is none, or it says nothing until it is asked
+    except (OSError, ValueError):  # there is no server, or it waits for the client to begin
         return error
     return RedisConnectionError(said.decode(errors="replace")) if said.startswith(b"-") else error
 

@@ -31,7 +31,7 @@ LISTED_JOBS: Final = 20
 LISTED_AFTER: Final = 2.0
 """Seconds that a job has to run before a record lists it: short jobs cost nothing."""
 
-_FOREVER = 1e11  # seconds; a time later than that, or one that is not a number, is another program's
+_FOREVER = 1e11  # seconds; a later time, or one that is not a number, was written by another program
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ class SendDeadlines(Deadlines):
 
     def _ends(self, limit: Limit) -> float:
         assert isinstance(limit, SendLimit)
-        # After a failure, that something leaves again and again proves nothing.
+        # After a failure, a queue that shrinks again and again proves nothing.
         active = self.stored if limit.failed else max(self.stored, self._moved())
         return max(limit.begun, active) + self._seconds
 
@@ -132,7 +132,7 @@ class Backlog:
         try:
             with limit:
                 await waiter
-                # What it encodes is not counted yet: one at a time, until that is known.
+                # The size of what it encodes is not counted yet: one at a time, until it is.
                 asyncio.get_running_loop().call_soon(self._admit)
         except TimeoutError:
             if not limit.expired:

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 CRASH_CAP = 3
 """Crash deliveries after which a job is a dead letter."""
 
-_QUEUES = 500  # that one command names at most
-_EPOCH_TTL = 3600  # seconds, for which nothing stays on its way
+_QUEUES = 500  # maximum named by one command
+_EPOCH_TTL = 3600  # seconds, longer than anything stays in flight
 
 _SUSPECT = 1  # crash deliveries after which a job is started on its own
 
@@ -332,7 +332,7 @@ class Claims:
 
     async def answered(self) -> bool:
         """Return whether the server answers at all, to tell a command that it refuses from a server that is down."""
-        for _ in range(2):  # the server closes a connection on which it found such a command: only a new one tells
+        for _ in range(2):  # the server closes a connection that sent such a command: only a new one gives the answer
             with contextlib.suppress(RedisError, OSError):
                 await self._link.command("EXISTS", self._keys.leases)
                 return True

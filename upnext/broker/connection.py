@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from upnext.broker.scripts import Script
 
 _PIPELINE = 256  # commands without a reply; more of them wait here
-_WRITE = 256 * 1024  # bytes beyond which nothing more is written at once: what waits here can be taken back
+_WRITE = 256 * 1024  # bytes beyond which writing pauses: commands that wait here can still be withdrawn
 _DEMOTED = ("READONLY", "UNBLOCKED", "MASTERDOWN", "CLUSTERDOWN")
 
 
@@ -48,7 +48,7 @@ class PipelinedConnection:
     ) -> None:
         self._dialer = Dialer(url, keys.leases, name, timeout)
         self._timeout = self._dialer.timeout + blocking
-        # redis-py opens the connection and says who we are; what goes over it then is ours.
+        # redis-py opens the connection and authenticates; from then on upnext writes and reads it.
         self._connection: Any = None
         self._wire: RedisProtocol | None = None
         self._waiting: deque[Command] = deque()
@@ -148,7 +148,7 @@ class PipelinedConnection:
         try:
             await self._disconnect()  # the remains of the last one
             connection = self._connection = await self._dialer.dial()
-            if self._unwanted:  # it was cancelled when it was done already
+            if self._unwanted:  # it was cancelled after it was done
                 await self._disconnect()
                 self._refuse(ConnectionAbortedError("link closed"))
                 return
@@ -156,7 +156,7 @@ class PipelinedConnection:
             self._wire = RedisProtocol(transport, self._timeout, self._on_reply, self._on_disconnect, self._on_error)
         except RedisError as error:
             self._refuse(error)
-        except Exception as error:  # noqa: BLE001  # of redis-py's, or of the event loop's: those who wait hear of it
+        except Exception as error:  # noqa: BLE001  # from redis-py or the event loop: passed on to those who wait
             self._refuse(UnsentError(f"connecting raised {type(error).__name__}: {error}"))
         except BaseException:
             self._refuse(ConnectionAbortedError("link closed"))

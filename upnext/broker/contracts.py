@@ -39,7 +39,7 @@ TTL: Final = 600
 """Seconds that contracts are kept after a worker last said that it has them."""
 
 _PAGE = 200
-_FOREVER = 1e11  # seconds; a time later than that is another program's
+_FOREVER = 1e11  # seconds; a later time was written by another program
 _DIGEST = re.compile(r"[0-9a-f]{32}")
 
 

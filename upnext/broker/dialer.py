@@ -34,7 +34,7 @@ SOCKET_TIMEOUT = 5.0
 """Seconds without an answer after which a connection is given up, unless the address says otherwise."""
 
 _NO_REDIS = "what answers there is no Redis or Valkey server"
-_ASK_TIMEOUT = 2.0  # seconds that a sentinel or a node gets to say where the server is
+_ASK_TIMEOUT = 2.0  # seconds that a sentinel or a node has to name the server
 
 
 class UnsentError(RedisConnectionError):
@@ -87,7 +87,7 @@ class Dialer:
         self._pointed: Node | None = None
         # A plain address may lead to a node of a cluster: the first connection shows it.
         self._clustered = None if not address.kind and address.nodes else address.kind == "cluster"
-        # From before they are made until they are hung up: a forked child must find each of them.
+        # From before they are opened until they are closed: a forked child must find each of them.
         self._connections: list[Any] = []
         own(self)
 
@@ -109,8 +109,8 @@ class Dialer:
             connection = await self._dial()
             if not forked_since(ended):
                 return connection
-            # The event loop had a socket before anybody knew of it. A child that was forked then has a copy, and would
-            # keep the connection open after this process's end.
+            # The event loop had a socket before it was recorded here. A child forked in between has a copy, and would
+            # keep the connection open after this process has exited.
             await self.hang_up(connection)
         return await self._dial()
 
@@ -174,7 +174,7 @@ class Dialer:
                 reasons.append(error)
             self._nodes.remove(node)
             self._nodes.append(node)
-        # One that rejects this client tells more than those that are away.
+        # An error of one that rejects this client is more useful than of those that are down.
         raise next((reason for reason in reasons if not _is_absence(reason)), _unsent(reasons[0]))
 
     async def _ask(self, node: Node, options: Mapping[str, Any], question: tuple[str, ...]) -> Node:
@@ -220,7 +220,7 @@ class Dialer:
         except UnfitServerError:
             raise
         except ResponseError:
-            self._clustered = False  # it is none, or this client may not ask: then its answers point the way
+            self._clustered = False  # no cluster, or this client may not ask: then its redirections show the way
         except (RedisError, OSError) as error:
             raise UnsentError(*absence(error, connection)) from error
         else:
@@ -233,7 +233,7 @@ class Dialer:
 
     @staticmethod
     def _node_of(host: bytes | str | None, port: bytes | str | int, asked: Node | None) -> Node:
-        # A node that does not know what it is called leaves its name out: it is called what it was reached by.
+        # A node that does not know its own name leaves it out: it has the name that it was reached by.
         name = host.decode() if isinstance(host, bytes) else host or ""
         own = "" if asked is None else asked.host
         return Node(name.strip("[]") if name not in {"", "?"} else own, int(port))
@@ -257,7 +257,7 @@ async def _connect(connection: Any, *, strange: bool = False) -> None:
     except RedisConnectionError as error:
         if isinstance(error, (AuthenticationError, AuthorizationError, BusyLoadingError)):
             raise
-        # What the server answered over a socket of Unix.
+        # The server answers over a Unix socket.
         if isinstance(error.__context__, (ResponseError, AuthenticationError, AuthorizationError)):
             raise error.__context__ from None
         if isinstance(error.__context__, InvalidResponseError):

@@ -35,13 +35,13 @@ from upnext.errors import UpnextError
 SERVER_ERRORS = (RedisError, ConnectionError, TimeoutError)
 """What the server and the connection to it fail with; any other OSError is of a file or of the system."""
 
-# What connections fail with beside the classes that Python has for it.
+# Errors of connections that are not among Python's own classes for them.
 _OF_NETWORKS: Final = frozenset(
     {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.ENETRESET, errno.ENOTCONN}
 )
 _NO_PASSWORD: Final = ("Authentication required", "HELLO must be called with the client already authenticated")
 _WRONG_PASSWORD: Final = ("invalid username-password pair", "invalid password")
-# How servers name a command, or upnext's scripts where a server only says that one is forbidden.
+# How servers name a command; or one of upnext's scripts, if a server only says that something is forbidden.
 _FORBIDDEN_COMMAND: Final = re.compile(
     r"permissions? to run the '([^']{1,40})' command|^(?:NOPERM )?([A-Z]{1,20}), which "
 )
@@ -49,7 +49,7 @@ _FORBIDDEN_KEY: Final = re.compile(r"permissions? to access (?:a|one of the) key
 _NEEDS_PRIMARY: Final = ("READONLY", "UNBLOCKED", "MASTERDOWN")
 _BACKOFF_FIRST = 0.05
 _BACKOFF_CAP = 1.0
-# A slot that a killed reshard leaves open looks like one that is on its way.
+# A slot left open by a killed reshard looks like one that is being moved.
 _MOVING: Final = (
     "the cluster is moving its data: should that not pass, "
     "`redis-cli --cluster fix` ends a reshard that was interrupted"

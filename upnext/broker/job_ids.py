@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _ENVELOPE_HEAD = b"1\n"  # its version
-_HEADERS_HEAD = b"2\n"  # of one with a line of headers
+_HEADERS_HEAD = b"2\n"  # the version with a line of headers
 _OUTBOX_DIGITS = "0b0c"  # the last ones of ids that are made for an outbox
 _is_job_id = re.compile(r"[0-9a-f]{28}(-\d{1,2})?\.\d{1,6}").fullmatch
 _are_hex = re.compile("[0-9a-fA-F]+").fullmatch

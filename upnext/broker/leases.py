@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from upnext.broker.claims import Claim
     from upnext.broker.keys import Keys
 
-_MOST_DIGITS = 12  # of a lease in ms; more of them are another program's
+_MOST_DIGITS = 12  # of a lease in ms; more digits were written by another program
 
 
 class LeaseClient:

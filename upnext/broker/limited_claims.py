@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from upnext.broker.handler_limits import HandlerLimits
     from upnext.broker.keys import Keys
 
-_MOST_OTHERS = 50  # workers whose claims one look can look at
-_MOST_FREED = 500  # slots of one handler that one script gives back
-_PAGE = 20  # slots that one look is at
-_LOOK = 0.05  # seconds between two looks
-_GATHER = 0.001  # seconds, in which more jobs may end: one look is for all of them
+_MOST_OTHERS = 50  # workers whose claims one check can read
+_MOST_FREED = 500  # slots of one handler that one script returns
+_PAGE = 20  # slots per check
+_LOOK = 0.05  # seconds between two checks
+_GATHER = 0.001  # seconds, in which more jobs may end: one check serves all of them
 
 
 class LimitedClaims:
@@ -70,7 +70,7 @@ class LimitedClaims:
         self._others: tuple[str, ...] = ()  # workers that hold slots
         self._repeated = False
         self._others_first = False
-        self._looked: dict[str, float] = {}  # when a page of a handler's slots was last looked at
+        self._looked: dict[str, float] = {}  # when a page of a handler's slots was last checked
         self._ended: defaultdict[str, list[str]] = defaultdict(list)  # jobs whose slots have not been reported yet
         self._freeing: asyncio.Task[None] | None = None
 
@@ -81,7 +81,7 @@ class LimitedClaims:
             return await self._claim(names, words, handlers)
         _, most, suspect, epoch = words[:4]
         # Everything at once, so that none waits for another: the contents of these handlers' queues are known
-        # from the look before.
+        # from the previous check.
         shares = self._shares(divided, most, alone=len(divided) == len(handlers))
         rest = [handler for handler in handlers if handler not in shares]
         words = [words[0], most - sum(shares.values()), suspect, epoch, *rest]
@@ -99,7 +99,7 @@ class LimitedClaims:
             self._others_first = not self._others_first and not alone
             total = most * len(waiting) // (len(waiting) + (not alone))
             if not total and not self._others_first:
-                total = most  # of fewer slots than queues, each other time
+                total = most  # with fewer slots than queues, every other time
             for number, handler in enumerate(waiting):
                 shares[handler] = total // len(waiting) + (number < total % len(waiting))
         return shares
@@ -121,9 +121,9 @@ class LimitedClaims:
         if reply[0] == b"lost":
             return reply
         claimed, holders, unknown, pause, foreign, waiting = reply
-        # Those of earlier looks as well: each is at a page of the slots, and the next one may be of other workers.
+        # Those of earlier checks too: each covers a page of the slots, and the next page may belong to other workers.
         self._others = tuple(dict.fromkeys([*map(text, holders), *self._others]))[:_MOST_OTHERS]
-        # At once, now that it is known whose claims to look at; but not again and again.
+        # At once, now that the workers to check are known; but not again and again.
         self._repeated = bool(unknown) and not self._repeated
         if self._repeated:
             self._looked.clear()

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from upnext.broker.keys import Keys
 
 _PEEK = 50  # jobs whose values are read at once: a payload may have a megabyte
-_PAGE = 100  # slots, and notes of starts, that one look is at
-_LOOK = 0.25  # seconds between two looks at slots whose end was not reported
+_PAGE = 100  # slots, and records of starts, per check
+_LOOK = 0.25  # seconds between two checks of slots whose end was not reported
 _LONGEST = 3_600_000  # maximum ms of a job in line: then it returns to the queue, even if the line is lost
 
 
@@ -126,7 +126,7 @@ class LimitsByValue:
             try:
                 await self._free(handler, slots)
             except (RedisError, OSError):
-                continue  # they are found by a later look
+                continue  # a later check finds them
 
     async def _look_at_slots(self, handler: str) -> None:
         now = monotonic()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _KEPT = 24 * 3600  # seconds
 _MOST = 1000  # outboxes that are shown
 _PAGE = 1000  # fields
-_MOST_PAGES = 20  # more of them are another program's
+_MOST_PAGES = 20  # more were written by another program
 _PATIENCE = 60.0  # seconds by which a report may be late
 _FOREVER = 1e11  # seconds; anything later was written by another program
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from upnext.broker.broker import Broker
 
 _MOST = 10_000
-_DIGITS = 16  # of a time in ms; more are another program's
+_DIGITS = 16  # of a time in ms; more were written by another program
 
 
 class Pauses:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 CONNECTION_RIGHTS = ("client|setname", "select", "info", "cluster|slots", "eval", "evalsha", "time")
 """Commands without a key of upnext; of these, a dedicated server needs neither `cluster` nor `select`."""
 
-# Each is tried on one key. It holds nothing for SET XX, and a hash for the rest: they change nothing there, or fail.
+# Each is tried on one key. For SET XX it does not exist, for the rest it is a hash: they change nothing there, or fail.
 KEY_COMMANDS: dict[str, tuple[str, ...]] = {
     "SET": ("", "XX"),
     "HSET": ("f", "v"),
@@ -87,7 +87,7 @@ async def check_server(link: PipelinedConnection, keys: Keys) -> list[str]:
     info = server_checks.read_info(await link.command("INFO"))
     _require(server_checks.version(info))
     _require(server_checks.rights(await missing_rights(link, keys)))
-    # A worker's client needs no right to read settings: what INFO leaves open is for doctor to find.
+    # A worker's client needs no right to read settings: doctor finds out what INFO does not show.
     dangers = (server_checks.persistence(info, {}), server_checks.eviction(info))
     return [f"{check.message}; {check.help}" for check in dangers if check.status != "ok"]
 

@@ -26,7 +26,7 @@ Receiver: TypeAlias = "Callable[[Any], None]"
 Command: TypeAlias = "tuple[bytes, Receiver]"
 """A command as it is written, and who gets its reply."""
 
-_LOOKS = 8  # at a connection that waits, within the silence after which it is given up
+_LOOKS = 8  # while a connection waits, within the silence after which it is given up
 _NOTHING: Any = object()
 _PUSH: type[object] = cast("Any", hiredis).PushNotification
 
@@ -65,7 +65,7 @@ class RedisProtocol(asyncio.Protocol):
         self._expected: deque[Command] = deque()
         self._last = 0.0
         self._written = 0  # bytes handed to the transport
-        self._departed = 0  # bytes of these that were on their way when the connection was last looked at
+        self._departed = 0  # bytes of these that were in flight at the last check
         self._watch: asyncio.TimerHandle | None = None
         self._reason: Exception | None = None
         self.departed = 0.0  # when bytes were last seen to leave
@@ -97,7 +97,7 @@ class RedisProtocol(asyncio.Protocol):
     def _refuse_unsent(self) -> None:
         """Refuse commands that have not completely left this process: they were not carried out."""
         if self._transport.get_extra_info("sslcontext") is not None:
-            return  # what waits there is longer than it was
+            return  # the transport's buffer has grown
         unsent: list[Command] = []
         left = self._transport.get_write_buffer_size()
         while left > 0 and self._expected:
@@ -118,7 +118,7 @@ class RedisProtocol(asyncio.Protocol):
                 command = expected.popleft()
                 if not (isinstance(reply, Exception) and self._on_error(command, reply)):
                     command[1](reply)
-        except (RedisConnectionError, IndexError) as error:  # not what a server of this kind says
+        except (RedisConnectionError, IndexError) as error:  # not a reply of such a server
             self.abort(RedisConnectionError(f"The server's answer cannot be read: {error}"))
             return
         self._on_reply()
@@ -143,7 +143,7 @@ class RedisProtocol(asyncio.Protocol):
         if not self._expected:
             return
         departed = self._written - _unsent_bytes(self._transport)
-        if departed != self._departed:  # a slow way takes its time for a long command: it is alive while bytes move
+        if departed != self._departed:  # a slow network needs time for a long command: it works while bytes move
             self._departed = departed
             self._last = self.departed = self._loop.time()
         rest = self._last + self._silence - self._loop.time()
@@ -168,7 +168,7 @@ def _unsent_bytes(transport: asyncio.WriteTransport) -> int:
     unsent = transport.get_write_buffer_size()
     if sys.platform != "win32":
         reply = bytearray(4)
-        with contextlib.suppress(OSError, AttributeError, ValueError):  # closed by now, or a system that cannot tell
+        with contextlib.suppress(OSError, AttributeError, ValueError):  # closed by now, or not supported by the system
             fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, reply)
             unsent += int.from_bytes(reply, sys.byteorder)
     return unsent

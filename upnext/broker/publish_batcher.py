@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from upnext.broker.connection import PipelinedConnection
     from upnext.broker.keys import Keys
 
-# What one script stores: it must stay short, as the server does nothing else meanwhile.
+# The most that one script stores: it must be quick, as the server does nothing else meanwhile.
 _BATCH = 128
 _BATCH_JOBS = 1024
 _BATCH_BYTES = 512 * 1024
@@ -128,7 +128,7 @@ class PublishBatcher:
         self._scope = scope
         self._waiting: deque[_Entry] = deque()
         self._in_flight: dict[int, list[_Entry]] = {}  # id of a command -> what it stores
-        self._refused: set[int] = set()  # those of the commands in flight that will have stored nothing either
+        self._refused: set[int] = set()  # commands in flight that will turn out to have stored nothing either
         self._order = count()
         self._planned = False
         self._plain, self._plain_bucket = CommandPrefix(()), ""
@@ -230,7 +230,7 @@ class PublishBatcher:
             return True
         if not self._link.withdraw(command):
             return False
-        # What was to be stored together with it waits for another command.
+        # Events that were to be stored together with it wait for another command.
         self._refused.discard(id(command))
         self._put_back(self._in_flight.pop(id(command)))
         return True
@@ -280,7 +280,7 @@ class PublishBatcher:
         was_refused = command in self._refused
         self._refused.discard(command)
         if isinstance(reply, NoScriptError):
-            if was_refused and self.uniqueness:  # it may have been put together for handlers that are not unique
+            if was_refused and self.uniqueness:  # it may have been assembled for handlers that are not unique
                 self._again(batch)
                 return
             self._refused = set(self._in_flight)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from upnext.broker.connection import PipelinedConnection
     from upnext.broker.keys import Keys
 
-_LAST_TRY = 0.25  # seconds that the last try must have left
+_LAST_TRY = 0.25  # seconds that must be left for the last try
 _ROUTED_TTL = 24 * 3600
 _ROUTE_BATCH = 100
 

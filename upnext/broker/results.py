@@ -31,7 +31,7 @@ _LOOK_EVERY = 60.0  # seconds, at the workers' records
 
 _REASON_LIMIT = 500  # characters
 
-_UNKEPT = b"\x00{"  # begins no JSON: an earlier release that reads it raises, and takes it for no value
+_UNKEPT = b"\x00{"  # never begins JSON: an earlier release raises and does not take it as a value
 
 
 def unkept(reason: str) -> bytes:
@@ -193,7 +193,7 @@ class ResultReader:
         stand_ins = {job: joined[_position(job)] for job in missing if _position(job) in joined}
         found = {job: await self._outcome_of(stand_in) for job, stand_in in stand_ins.items()}
         missing = [job for job in missing if job not in found]
-        # A worker of an earlier release leaves no mark: what it may have ended counts as done, as it did before.
+        # A worker of an earlier release leaves no mark: a job that it may have ended counts as done, as before.
         lost: set[str] = set() if missing and await self._unmarking_workers() else set(missing)
         return [
             found.get(job, outcome if outcome.state != "ended" else JobOutcome("lost" if job in lost else "done"))

@@ -128,7 +128,7 @@ class ScheduleStore:
             history = _history(known, timing, _score(now))
             written = json.dumps({**timing, "catch_up": record.catch_up, **history})
             words = (record.handler, before, written, _score(now) + 0.5, int(anew))
-            # Processes of two releases start at the same time: what another one has written since, this one follows.
+            # Processes of two releases may start together: this one adopts what another one has written since.
             if await self._link.call(script("declare"), [keys.schedules, keys.ticks], words) == 1:
                 return None if (since := _number(history.get("since"))) is None else _moment(since)
 
@@ -202,7 +202,7 @@ def _record(handler: str, data: object, score: float | None) -> ScheduleRecord |
     if every is not None and not every > 0:
         return None
     last = None if score is None else _moment(score)
-    # A tick is a whole number of milliseconds, the moment of a declaration is not.
+    # A tick is a whole number of milliseconds, the time of a declaration is not.
     has_run = score is not None and score.is_integer()
     since = _number(fields.get("since"))
     began = None if since is None else _moment(since)

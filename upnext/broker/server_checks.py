@@ -13,7 +13,7 @@ OLDEST_REDIS: Final = (6, 2)
 """The oldest Redis that can be used; every Valkey can."""
 
 _FULL = 0.9  # of maxmemory
-_LARGEST_ANSWER = 16_000_000  # bytes: of several that one connection waits for, each with a few payloads or results
+_LARGEST_ANSWER = 16_000_000  # bytes: one connection waits for several, each with a few payloads or results
 
 
 @dataclass(frozen=True, slots=True)

@@ -288,7 +288,7 @@ class StatusReader(StatusSource):
         except ResponseError as error:
             if not is_wrong_type(error):
                 raise
-            return True  # another program's key is in the way: nothing says that it ended
+            return True  # another program's key is in the way: nothing shows that it ended
 
     async def _started(self, handler: str, limits: HandlerLimits | None, now: float) -> int:
         if limits is None or limits.rate is None or limits.by is not None:

@@ -14,7 +14,7 @@ from upnext.broker.redis_types import SSLConnection
 
 _PATIENCE: Final = 1.0  # seconds for the answer
 _FAREWELL: Final = 0.2  # seconds that hanging up may take
-_REPLIES: Final = (b"+", b"-")  # how what Redis says to PING begins
+_REPLIES: Final = (b"+", b"-")  # the start of Redis's replies to PING
 
 
 async def mismatch(connection: Any) -> str:
@@ -60,5 +60,5 @@ async def _hang_up(writer: asyncio.StreamWriter) -> None:
     try:
         async with asyncio.timeout(_FAREWELL):
             await writer.wait_closed()
-    except OSError:  # also that it takes too long
+    except OSError:  # including a timeout
         writer.transport.abort()

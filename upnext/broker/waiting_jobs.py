@@ -33,9 +33,7 @@ Judges: TypeAlias = Callable[[str], "Judge | None"]
 
 _FIRST_PAGE, _LARGEST_PAGE = 50, 1000  # jobs
 _PAGE_BYTES = 4_000_000
-_STRETCH = (
-    10_000  # jobs whose ids are read at once: the further into a queue, the longer the server looks for its place
-)
+_STRETCH = 10_000  # jobs whose ids are read at once: the further into a queue, the longer the server searches
 _NAMES = 500
 
 
@@ -185,7 +183,7 @@ class WaitingJobReader:
             if judge is None:
                 continue
             unpacked = [unpack(envelope) for envelope in some if envelope is not None]
-            # Others have moved on meanwhile, or a later release wrote them.
+            # Other jobs have moved on meanwhile, or a later release wrote them.
             bodies = [body for body in unpacked if body is not None]
             count = self._count(kind.handler)
             count.checked[kind.state] += len(bodies)

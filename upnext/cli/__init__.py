@@ -75,10 +75,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         except SystemExit as stop:
             _flush()
             return exits.USAGE if stop.code else exits.CLEAN
-        # What a service prints while it runs is its own.
+        # What a service prints while it runs is not handled here.
         with nullcontext() if wanted[0] == "run" else escaped_streams():
             code: int = arguments.command(arguments)
-        # Here, where a reader that has gone is noticed, and not when the interpreter ends.
+        # Here a closed pipe is noticed, and not only when the interpreter exits.
         _flush()
     except KeyboardInterrupt:
         return exits.INTERRUPTED

@@ -164,7 +164,7 @@ def _queues(standing: NamespaceStatus) -> Iterator[Check]:
     alive = any(worker.alive for worker in standing.workers)
     known = standing.queues
     parked = sorted(queue.handler for queue in known if queue.parked)
-    # Without any worker all of them are without one, which is said already.
+    # Without any worker none of them has one, which has been reported already.
     lonely = sorted(queue.handler for queue in known if alive and queue.queues_for_nobody and not queue.parked)
     way_out = "run a worker that has these handlers, or `upnext unsubscribe` those that are no more"
     if parked:

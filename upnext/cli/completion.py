@@ -48,7 +48,7 @@ def completion(arguments: argparse.Namespace) -> int:
             setattr(action, "complete", shtab.FILE)  # noqa: B010 - an attribute of shtab's, which argparse does not have
         elif "DIR" in words:
             setattr(action, "complete", shtab.DIRECTORY)  # noqa: B010 - as above
-    # A script's tabs are not text of others, and would be escaped as such.
+    # The tabs of a script are not foreign text, and must not be escaped as such.
     unescaped(sys.stdout).write(shtab.complete(parser, shell=arguments.shell))
     return exits.CLEAN
 

@@ -118,7 +118,7 @@ def settings_for(arguments: argparse.Namespace, *, start_embedded: bool = False)
         ConfigError: If the settings cannot be used.
     """
     file = arguments.service or getattr(arguments, "file", None)
-    # A service file may use what redis-py tells OpenTelemetry; a command alone does not.
+    # A service file may use redis-py's OpenTelemetry metrics; a command alone does not.
     with seldom_collected(), nullcontext() if file else _unimportable("opentelemetry"):
         from upnext.settings import load  # noqa: PLC0415 - commands import what they need
     settings = load(redis_url=arguments.redis_url) if file is None else _settings_of_service(file)

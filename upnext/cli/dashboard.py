@@ -74,7 +74,7 @@ def dashboard(arguments: argparse.Namespace) -> int:
     settings = settings_for(arguments)
     app = dashboard_app(settings, token, [host, *arguments.allow_host], arguments.graph and str(arguments.graph))
     sockets = listen((host, port), "The dashboard")
-    signal.signal(signal.SIGTERM, _end)  # uvicorn stops in order, and then has the signal do what it would have done
+    signal.signal(signal.SIGTERM, _end)  # uvicorn shuts down, and then lets the signal have its usual effect
     shown = f"[{host}]" if ":" in host else host
     print(f"Dashboard at http://{shown}:{port}/", file=sys.stderr, flush=True)
     serve(app, sockets)

@@ -36,7 +36,7 @@ _SHOWN = 100
 """Dead letters that a table shows unless told otherwise, as many as `upnext jobs list` shows jobs."""
 
 _PAGE = 500
-_MOST_PAGES = 10  # of dead letters that are looked at to find some that are wanted
+_MOST_PAGES = 10  # of dead letters that are searched for the wanted ones
 _SHOWN_ERRORS = 10
 _LONGEST = 200
 """Characters of an error that a list shows."""

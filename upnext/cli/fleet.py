@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from upnext.broker.worker_status import WorkerStatus
 
 
-_FULL_FOR = 60.0  # seconds that the oldest job has run, from which on slots that are all taken are worth a line
+_FULL_FOR = 60.0  # seconds that the oldest job has to run before full slots are reported
 
 
 def blocked_in_words(worker: WorkerStatus, now: float) -> str:

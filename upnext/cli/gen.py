@@ -93,7 +93,7 @@ def _in_passing(arguments: argparse.Namespace) -> int:
     try:
         return _once(arguments)
     finally:
-        gc.freeze()  # What is left is not looked through at the end either.
+        gc.freeze()  # The collector then skips everything at exit as well.
         gc.enable()
 
 
@@ -281,7 +281,7 @@ def _command(arguments: argparse.Namespace, root: Path) -> str:
 
 
 def _folder(path: str) -> Path:
-    # An empty text is a variable of a script that is not set, not the current folder.
+    # An empty string is an unset variable of a script, not the current folder.
     if not path:
         raise ConfigError("--out is empty; it is the path of a folder.")
     try:

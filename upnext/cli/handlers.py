@@ -129,7 +129,7 @@ async def change_handlers(
 
     status = await namespace.status_reader.seen()
     known = {queue.handler for queue in status.queues} | {*status.gone}
-    # A paused handler can be resumed even when nothing else is left of it.
+    # A paused handler can be resumed even if nothing else of it remains.
     found = [one_handler(known if pause else known | set(status.paused), name, event) for name in wanted]
     if any(handler is None for handler, _ in found):
         return [], [reason for handler, reason in found if handler is None]

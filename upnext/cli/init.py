@@ -78,7 +78,7 @@ def _proposal() -> Proposal:
         raise ConfigError(str(error)) from error
     proposal = Proposal()
     propose_mypy(proposal, project.root)
-    if project.catalog is None:  # a module of the project's own is found as any other
+    if project.catalog is None:  # a module of the project is found like any other
         folders = project.roots if project.settings.out is None else (project.settings.out,)
         propose_pyright(proposal, project.root, [folder or "." for folder in folders])
     propose_pre_commit(proposal, project.root)

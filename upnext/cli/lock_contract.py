@@ -101,7 +101,7 @@ def problems(event: dict[str, Any], payload: dict[str, Any]) -> list[str]:
     found: list[str] = []
     for name, field in fields.items():
         if field["required"] and name not in payload:
-            # Where others are refused, the one that was meant is named as such.
+            # If further fields are rejected, the one that was probably meant is named.
             given = [other for other in payload if other not in fields] if takes_others else []
             found.append(f"field {name!r} is missing{_meant(name, given)}")
     for name, value in payload.items():

@@ -33,10 +33,10 @@ class Parser(argparse.ArgumentParser):
     """Parses one command; its subcommands use the same class."""
 
     def __init__(self, **options: Any) -> None:
-        # A flag that is abbreviated in somebody's script would break when a second one begins like it.
+        # An abbreviated flag in a script would break as soon as another flag begins like it.
         defaults: dict[str, Any] = {"allow_abbrev": False, "formatter_class": _HelpFormatter}
         super().__init__(**(defaults | options))
-        self.set_defaults(parser=self)  # so that what was read says which command it is of
+        self.set_defaults(parser=self)  # so that the parsed arguments name their command
 
     def error(self, message: str) -> NoReturn:
         """Raise the error.

@@ -11,7 +11,7 @@ from upnext.broker.handler_id import HandlerId
 if TYPE_CHECKING:
     from upnext.broker.status import NamespaceStatus
 
-_WINDOW = 15.0  # seconds that a rate is an average over; workers say their counts five times in a lease
+_WINDOW = 15.0  # seconds that a rate is averaged over; workers report their counts five times per lease
 
 Counts: TypeAlias = "Mapping[str, tuple[int, int]]"
 
@@ -38,7 +38,7 @@ class Rates:
         self._readings = {id_: readings for id_, readings in self._readings.items() if id_ in alive}
         for worker in alive.values():
             readings = self._readings.setdefault(worker.id, deque())
-            said = status.now - worker.renewed  # when the process last said what it has counted
+            said = status.now - worker.renewed  # when the process last reported its counts
             if not readings or said > readings[-1][0]:
                 readings.append((said, worker.activity.ended))
             while len(readings) > 2 and readings[1][0] < said - _WINDOW:

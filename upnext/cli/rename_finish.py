@@ -91,7 +91,7 @@ def _end_of(state: str, handler: str, former: Former) -> str:
         )
     if former.event:
         return f"`upnext dead replay {selected}`, or `upnext dead purge {selected} --yes`"
-    # Others of the handler do not know the field by that name.
+    # Older workers of the handler do not know the field by that name.
     return f"`upnext dead list {selected}`, then `upnext dead replay ID`, or `upnext dead purge ID --yes`"
 
 
@@ -136,7 +136,7 @@ async def _jobs(namespace: Namespace, former: Former) -> tuple[dict[str, JobCoun
     running = Counter[str]()
     for number in range(await PartitionCount(namespace.partition(0)).served()):
         partition = namespace.partition(number)
-        # What is claimed meanwhile is seen where it waited, or among those that run.
+        # A job that is claimed meanwhile is seen among the waiting or among the running ones.
         await WaitingJobReader(partition, judge, waiting, share=1.0).read()
         await _count_running(partition, judge, running)
     return waiting, running

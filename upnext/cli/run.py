@@ -80,13 +80,13 @@ def _address(arguments: argparse.Namespace) -> list[str]:
     from upnext.registry import declarations  # noqa: PLC0415 - commands import what they need
     from upnext.settings import Settings  # noqa: PLC0415
 
-    addressed(Settings(), arguments)  # refuses what cannot be used before anything starts
+    addressed(Settings(), arguments)  # rejects unusable settings before anything starts
     declarations.adjust_settings(lambda settings: addressed(settings, arguments))
     options: list[str] = []
     for name, value in (("redis-url", arguments.redis_url), ("namespace", arguments.namespace)):
         if value is not None:
             options.append(f"--{name}={value}")
-            # For what reads the environment itself: programs that the service starts, receipts of earlier sends.
+            # For code that reads the environment itself: programs that the service starts, receipts of earlier sends.
             os.environ[f"UPNEXT_{name.upper().replace('-', '_')}"] = value
     return options
 
@@ -96,7 +96,7 @@ def _run_here(arguments: argparse.Namespace, signals: StopSignals) -> int:
         from upnext.runner.service import serve  # noqa: PLC0415
 
         service = _service(arguments, signals)
-    gc.freeze()  # What was loaded is in use until the end: it is not looked through, neither while jobs run nor then.
+    gc.freeze()  # What is loaded stays in use: the collector need not traverse it, neither while jobs run nor at exit.
     exiting = serve(service, signals, arguments.probe)
     return exiting.code
 

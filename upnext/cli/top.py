@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from upnext.settings import Settings
 
 _SHORTEST, _LONGEST = 0.1, 3600.0
-_ENTER = "\x1b[?1049h\x1b[?25l"  # a screen of its own, without a cursor
+_ENTER = "\x1b[?1049h\x1b[?25l"  # the alternate screen, without a cursor
 _LEAVE = "\x1b[?25h\x1b[?1049l"
 _HOME, _CLEAR_LINE, _CLEAR_REST = "\x1b[H", "\x1b[K", "\x1b[J"
 _DESCRIPTION = """\

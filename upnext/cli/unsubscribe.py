@@ -99,7 +99,7 @@ async def _end(broker: Namespace, handler: str) -> tuple[bool, int]:
     agreement = PartitionCount(broker.partition(0))
     before = await agreement.read()
     was, moved = await _end_now(broker, handler)
-    await Pauses(broker.partition(0)).resume(handler)  # or one of that name would be paused that comes later
+    await Pauses(broker.partition(0)).resume(handler)  # or a later handler of that name would start paused
     after = await agreement.read()
     pause = before.unsettled(_GROWTH) if after.served == before.served else _GROWTH
     if pause:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _MOST_BYTES = 1_000_000
 _MOST_IDS = 500
-_LONGEST = 5.0  # seconds that one request changes dead letters for
+_LONGEST = 5.0  # seconds that one request spends on dead letters
 _OUR_PATH = re.compile(r"/([a-z]+(/[\w.%-]*)?)?(\?[^\\\s#]*)?")
 _FILTERS = ("event", "handler", "reason", "since")
 _DONE = {"replay": "will run again", "purge": "deleted"}

@@ -69,7 +69,7 @@ class Access:
             return True
         scheme, _, bearer = headers.get("authorization", "").partition(" ")
         name, session = self.cookie(headers)
-        # Programs write other letters than those of ASCII as Latin-1, as which headers are read here, or as UTF-8.
+        # Clients encode non-ASCII letters as Latin-1, which headers are read as here, or as UTF-8.
         bearers = (bearer, bearer.encode("latin-1").decode(errors="replace"))
         return (scheme.lower() == "bearer" and any(map(self.opens, bearers))) or any(
             _same(value, session) for value in _cookies(headers, name)
@@ -131,7 +131,7 @@ class Guard:
             return None
         if reads and "authorization" not in headers:
             return RedirectResponse(LOGIN, 303)
-        # A program that brings a token must not take the page for signing in for an answer.
+        # A client with a token must not mistake the sign-in page for an answer.
         return PlainTextResponse("Sign in first.\n", 401, {"WWW-Authenticate": "Bearer"})
 
 

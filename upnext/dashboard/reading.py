@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PATIENCE = 8.0  # seconds that a question may take
+PATIENCE = 8.0  # seconds that a query may take
 _HISTORY = 60  # readings
-_FRESH = 1.0  # seconds for which a reading is shown to everybody who looks
+_FRESH = 1.0  # seconds for which a reading is shown to every client
 
 
 class Reader:

@@ -54,7 +54,7 @@ def environment() -> Environment:
         "options_in_words": options_in_words,
         "chart": chart,
     }
-    untyped: Any = made  # jinja2 does not say what they hold
+    untyped: Any = made  # jinja2 does not annotate their contents
     untyped.filters.update(filters)
     untyped.globals.update(names)
     return made

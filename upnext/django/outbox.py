@@ -137,14 +137,14 @@ class _Store:
         connections[self._using].close()  # this thread's
 
     def _claim(self, most: int, now: float, until: float) -> list[ClaimedRow]:
-        if not self._available(now).exists():  # most looks find nothing, and should lock nothing
+        if not self._available(now).exists():  # most queries find nothing, and should lock nothing
             return []
         try:
             with transaction.atomic(using=self._using):
                 self._take_turn()
                 found = list(self._available(now).order_by("id")[:most])
                 _rows(self._using).filter(id__in=[each.id for each in found]).update(available_at=until)
-        except IntegrityError:  # another relay was the first ever to take its turn, at the same moment
+        except IntegrityError:  # another relay took the very first turn at the same moment
             return []
         names = OutboxRow.__slots__
         return [

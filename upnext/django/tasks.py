@@ -1,4 +1,4 @@
-# Django has tasks since version 6.
+# Django has had tasks since version 6.
 # pyright: reportMissingModuleSource=false
 """A backend for the tasks of Django 6 and django-tasks: they become jobs, through the outbox if configured."""
 
@@ -164,12 +164,12 @@ def _run(settings: Settings, alias: str, path: str, args: list[Any], kwargs: dic
     _begin(result, context)
     backend = type(found.get_backend())
     _keep(settings, result, path, is_last=False)
-    # What a listener raises is logged by Django: it neither fails a task nor runs one again that has succeeded.
+    # Django logs the exceptions of listeners: they neither fail a task nor rerun one that succeeded.
     task_started.send_robust(backend, task_result=result)
     try:
         first: list[object] = [TaskContext(task_result=result)] if found.takes_context else []
         value = _plain(found.call(*first, *args, **kwargs))
-    except BaseException as error:  # which the runtime takes for a failure as well
+    except BaseException as error:  # which the runtime also treats as a failure
         kind = type(error)
         path_of_kind, trace = f"{kind.__module__}.{kind.__qualname__}", "".join(format_exception(error))
         result.errors.append(TaskError(exception_class_path=path_of_kind, traceback=trace))
@@ -226,7 +226,7 @@ def _result(task: Task[..., Any], job_id: str, args: list[Any], kwargs: dict[str
 def _begin(result: Any, context: Context) -> None:
     now = timezone.now()
     _set(result, status=TaskResultStatus.RUNNING, started_at=now, last_attempted_at=now)
-    # One for each attempt, as Django counts them; who made the earlier ones is not kept.
+    # One for each attempt, as Django counts them; the workers of earlier ones are not kept.
     result.worker_ids.extend([f"{socket.gethostname()}:{os.getpid()}"] * context.attempt)
 
 

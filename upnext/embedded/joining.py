@@ -192,7 +192,7 @@ def _await_server(folder: Path, binary: Path, address: Path) -> bool:
         answer = _ping(address)
         if answer.startswith(b"+PONG"):
             return started
-        if answer.startswith(b"-LOADING"):  # it reads its data and will be ready when it has them all
+        if answer.startswith(b"-LOADING"):  # it is loading its data, and is ready once it has loaded all
             deadline = time.monotonic() + _PATIENCE
         if time.monotonic() > deadline:
             raise ConfigError(_what_failed(folder, f"has not answered for {_PATIENCE:g} seconds", said))

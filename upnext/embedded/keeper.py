@@ -23,7 +23,7 @@ SERVER_OPTIONS = [
     *("--port", "0", "--unixsocket", "valkey.sock", "--unixsocketperm", "700"),
     *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
     *("--always-show-logo", "no", "--maxmemory-policy", "noeviction"),
-    # Not even the append-only file can load native code, should anybody ever write to it.
+    # Not even a tampered append-only file can load native code.
     *("--rename-command", "MODULE", ""),
 ]
 
@@ -47,8 +47,8 @@ def main(binary: str, keeper_lock: int, reached_at: str) -> int:
     os.umask(0o077)
     _dismiss_orphan()
     if os.fork():
-        return 0  # to its starter, which then need not wait for the keeper, and has no child it does not know
-    signal.signal(signal.SIGCHLD, _do_nothing)  # or it might be discarded before it is waited for
+        return 0  # to its starter, which then need not wait for the keeper, and has no unexpected child
+    signal.signal(signal.SIGCHLD, _do_nothing)  # or it might be garbage-collected before it is awaited
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, _SIGNALS)
@@ -61,7 +61,7 @@ def main(binary: str, keeper_lock: int, reached_at: str) -> int:
     finally:
         _remove_link(reached_at, users_lock)
         # Explicitly, as a process that was forked while its parent started this one may have the file open; and before
-        # users.lock is free, so that the next user finds it so.
+        # users.lock is released, so that the next user finds it unlocked.
         fcntl.flock(keeper_lock, fcntl.LOCK_UN)
 
 
@@ -106,7 +106,7 @@ def _keep(binary: str, data_lock: int) -> int:
             if signal.sigwait(_SIGNALS) != signal.SIGCHLD:
                 return _stop(server)
         if server.returncode < 0:
-            # It had no time to say so itself: the kernel ends what takes too much memory.
+            # It could not report that itself: the kernel kills a process that takes too much memory.
             with contextlib.suppress(OSError):  # the disk may be full
                 os.write(2, b"The server was ended by signal %d.\n" % -server.returncode)
         if time.monotonic() - started < _SHORTEST_LIFE:

@@ -23,7 +23,7 @@ _LONGEST_FOLDER_OF_LINKS = _LONGEST_SOCKET_PATH - len("/upnext--/" + SOCKET) - 1
 def project_root() -> Path:
     """Return the nearest folder, upwards from the current one, with a pyproject.toml, or else the current folder."""
     here = current_folder()
-    # Unlike `Path.is_file`, this says no where one may not look.
+    # Unlike `Path.is_file`, this returns False without permission to look.
     return next((each for each in (here, *here.parents) if os.path.isfile(each / "pyproject.toml")), here)  # noqa: PTH113
 
 

@@ -33,7 +33,7 @@ def prune() -> None:
     servers = existing_servers_folder()
     removed = 0
     for folder in islice(servers.iterdir(), MOST) if servers is not None else ():
-        with suppress(OSError):  # somebody else removes it, or uses it
+        with suppress(OSError):  # another process removes it, or uses it
             removed += _removed(folder)
     if removed:
         _logger.info(

@@ -277,7 +277,7 @@ def _made(folder: Path, root: Path) -> Path:
         try:
             _record(folder, root)
         except OSError:
-            with suppress(OSError):  # it has something in it
+            with suppress(OSError):  # it is not empty
                 folder.rmdir()
             raise
     return folder
@@ -300,7 +300,7 @@ def _record(folder: Path, root: Path) -> None:
         new.rename(folder / _RECORD)
     except OSError as error:
         new.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror, str(folder)) from error  # a full disk says not which
+        raise OSError(error.errno, error.strerror, str(folder)) from error  # the error of a full disk names no file
 
 
 def _name_by_path(root: Path) -> str:

@@ -81,7 +81,7 @@ class BacklogWatch:
             log.warning(
                 "The relay of %s is behind: %d row(s) wait, the first for %.0f s", self._outbox, backlog.waiting, age
             )
-            self._tell_from = age * 2  # so that a night of it is a few lines
+            self._tell_from = age * 2  # so that a whole night takes a few lines
         elif age < LAGS_AFTER < self._tell_from:
             log.info("The relay of %s has caught up: %d row(s) wait", self._outbox, backlog.waiting)
             self._tell_from = LAGS_AFTER

@@ -31,7 +31,7 @@ Places: TypeAlias = "frozenset[int]"
 """The partitions that a send asks something of: all of them have to answer."""
 
 _PATIENCE = 1.0  # seconds that a batch waits for its slowest rows, while another partition could take the next ones
-_FORGET_AFTER = 60.0  # seconds after which a partition that no row failed in counts as one that works
+_FORGET_AFTER = 60.0  # seconds without a failed row after which a partition counts as working
 
 
 class Lane:
@@ -170,7 +170,7 @@ class Lanes:
         if begun:
             await asyncio.wait(begun, timeout=None if patient or self._partitions == 1 else _PATIENCE)
         else:
-            await asyncio.sleep(0)  # those that are put off are so at once
+            await asyncio.sleep(0)  # rows that are put off are done with at once
 
     async def finish(self) -> None:
         """Wait for everything that is being sent."""

@@ -83,7 +83,7 @@ class Relay:
         self._interval = interval
         self._lease = lease
         self._stopping = asyncio.Event()
-        self._failures = 0  # rounds in a row in which nothing went through
+        self._failures = 0  # consecutive rounds in which nothing was sent
         self._trouble = ""
         self._backlog = BacklogWatch(store, name)
         self._lanes = Lanes(name)
@@ -177,7 +177,7 @@ class Relay:
             return 0.0 if rows else self._interval
         failed = [lane for lane in ended if lane.error is not None]
         if failed and (self._lanes.is_all_away or not all(lane.is_servers_fault for lane in failed)):
-            # What the server refuses is the row's trouble: the others are sent.
+            # A refusal by the server concerns that row: the others are sent.
             self._trouble = str(failed[0].error) if self._lanes.is_all_away else ""
             return self._failed(str(failed[0].error))
         if not self._lanes.is_any_away and not self._lanes.is_sending:
@@ -200,7 +200,7 @@ class Relay:
                     await reports.prune()
                     self._prune_at = time.monotonic() + _PRUNE_EVERY
         except (UpnextError, RedisError, OSError) as error:
-            # A server that is away is what sends say; without a report it is said that there was none.
+            # Sends report a server that is down; the check for missing reports covers the rest.
             log.debug("How far behind %s is cannot be said on the server: %s", self.name, error)
 
     async def _pause(self, seconds: float) -> None:
@@ -258,7 +258,7 @@ class Relay:
     def _failure(self, lanes: Lanes, lane: Lane, claimed: ClaimedRow) -> Failure:
         """Return what is recorded about a row that was not sent: faults of the server alone do not count against it."""
         error, now = lane.error, time.time()
-        if error is None:  # put off, with the reason for which it was before
+        if error is None:  # put off, with its earlier reason
             pause = min(max(_SHORTEST_PUT_OFF, lanes.away_for(lane.places) / 4), _LONGEST_PUT_OFF)
             return Failure(claimed.id, claimed.attempts, None, now + pause)
         attempts, pause = claimed.attempts, backoff(self._failures + 1)

@@ -66,8 +66,8 @@ class Codec:
         make: Any = TypedDict  # checkers want the functional form's keys to be literal
         try:
             payload = make("payload", {name: concrete(annotation) for name, (annotation, _) in self.fields.items()})
-            # Not by `Required[...]`: typing remembers what it makes, so that of two unions that differ in their order,
-            # which are equal, the first one seen by the process would be used for both.
+            # Not by `Required[...]`: typing caches what it makes, and unions that differ only in order are equal, so
+            # that the first one seen by the process would be used for both.
             payload.__required_keys__ = frozenset(name for name, (_, required) in self.fields.items() if required)
             payload.__optional_keys__ = frozenset(self.fields) - payload.__required_keys__
             payload.__pydantic_config__ = ConfigDict(allow_inf_nan=False)
@@ -152,7 +152,7 @@ class Codec:
         except ValidationError as error:
             extra_keys = describe_errors(error)
         try:
-            # A value of a TypedDict may also be one of a class derived from it, which another handler asks for.
+            # A value of a TypedDict may also belong to a class derived from it, which another handler takes.
             values = reader.validate_python(fields, strict=True)
         except ValidationError:
             raise PayloadError(self._subject, unwritable_names(fields) or extra_keys, self._handler) from None
@@ -171,8 +171,8 @@ class Codec:
             arguments: dict[str, Any] = reader.validate_json(body, strict=True)
         except ValidationError as error:
             problems = describe_errors(error)
-            # What a validator in "before" mode returns is a Python value to pydantic, and a strict datetime is none
-            # of the strings that JSON has.
+            # To pydantic, the result of a validator in "before" mode is a Python value, and a strict datetime accepts
+            # no string, which is all that JSON has.
             if not {top_level_field(problem) for problem in problems} <= self._leniently_read:
                 raise PayloadError(self._subject, problems, self._handler) from None
         else:
@@ -201,7 +201,7 @@ class Codec:
 def _core_schema(kind: Any) -> CoreSchema:
     try:
         return type_adapter(kind).core_schema
-    except Warning:  # where warnings are errors: pydantic warns of `ReadOnly`, which says nothing of a payload
+    except Warning:  # if warnings are errors: pydantic warns of `ReadOnly`, which means nothing for a payload
         with warnings.catch_warnings(action="ignore"):
             return type_adapter(kind).core_schema
 

@@ -42,7 +42,7 @@ def lost_digits(body: bytes, plain: Mapping[str, Any], codecs: Sequence[Codec]) 
 def _arrived(codec: Codec, body: bytes) -> Mapping[str, Any]:
     try:
         return codec.decode(body)
-    except PayloadError:  # which is said elsewhere
+    except PayloadError:  # which is reported elsewhere
         return {}
 
 
@@ -64,7 +64,7 @@ def _odd(value: Any) -> Iterator[int]:
 def _is_odd(number: int) -> bool:
     try:
         return float(number) != number
-    except OverflowError:  # larger than any float: pydantic takes it for none
+    except OverflowError:  # larger than any float: pydantic does not accept it as one
         return False
 
 

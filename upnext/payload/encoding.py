@@ -50,7 +50,7 @@ def encode(
         raise
     except Exception as error:  # noqa: BLE001  # code of users: validators, serializers
         problem = PayloadProblem("", "cannot be checked: the code of a type in it raised", type(error).__name__)
-        raise PayloadError(subject, (problem,)) from None  # its own words may quote the value
+        raise PayloadError(subject, (problem,)) from None  # its own message may quote the value
 
 
 def _encode(
@@ -73,7 +73,7 @@ def _encode(
         raise PayloadError(subject, (problem,))
     if problems := lost_digits(body, plain, codecs):
         raise PayloadError(subject, tuple(problems))
-    # The common case: what JSON carries unchanged, for handlers that ask for nothing else.
+    # The common case: what JSON carries unchanged, for handlers that need nothing else.
     if are_plain and _is_equal(plain, fields):
         return body
     trip = _RoundTrip(subject, fields, plain, list(zip(codecs, validated, strict=True)))
@@ -208,7 +208,7 @@ class _RoundTrip:
         try:
             return codec.decode(body)
         except PayloadError as error:
-            # The handler takes the value, and cannot read the JSON that the value's own type writes.
+            # The handler accepts the value, but cannot read the JSON that the value's own type produces.
             problems = tuple(map(_unreadable, error.problems))
             raise PayloadError(self._subject, problems, error.handler) from None
 

@@ -89,7 +89,7 @@ def _zone_difference(sent: datetime | time, arrived: datetime | time) -> str:
 
 def _is_fixed(zone: tzinfo) -> bool:
     try:
-        return zone.utcoffset(None) is not None  # a zone whose offset depends on the date cannot tell
+        return zone.utcoffset(None) is not None  # the offset of such a zone depends on the date
     except Exception:  # noqa: BLE001  # a user's class may raise anything
         return False
 

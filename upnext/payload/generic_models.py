@@ -44,7 +44,7 @@ class GenericModel:
         if self._origin not in {kind, generic_origin(kind)}:
             raise PydanticKnownError("is_instance_of", {"class": self._kind.__name__})
         converted = inner(self._parts(value))
-        # What JSON does not have is the sent value's own still, so that it is seen to be lost.
+        # Attributes that JSON cannot carry stay on the sent value, so that their loss is noticed.
         object.__setattr__(converted, "__pydantic_private__", value.__pydantic_private__)
         if difference(value, converted):
             raise ValueError

@@ -103,7 +103,7 @@ class _Generator(GenerateJsonSchema):
         return {}
 
     def decimal_schema(self, schema: core_schema.DecimalSchema) -> dict[str, Any]:
-        # Else it would read like `float | str`.
+        # Otherwise it would look like `float | str`.
         return {**super().decimal_schema(schema), "format": "decimal"}
 
     def complex_schema(self, schema: core_schema.ComplexSchema) -> dict[str, Any]:
@@ -118,7 +118,7 @@ class _Generator(GenerateJsonSchema):
 
     def typed_dict_schema(self, schema: core_schema.TypedDictSchema) -> dict[str, Any]:
         found = super().typed_dict_schema(schema)
-        # Before 2.12 pydantic says of further keys only what the configuration of a class has.
+        # Before 2.12 pydantic describes further keys only by the configuration of a class.
         if "additionalProperties" not in found and schema.get("extra_behavior") == "forbid":
             found["additionalProperties"] = False
         elif "additionalProperties" not in found and "extras_schema" in schema:

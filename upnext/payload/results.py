@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _FIELD = "result"
 _NOTHING = (Any, None, type(None))  # annotations of functions that may return nothing
 _HEAD = b'{"result":'
-_REFUSAL = b"\x00"  # begins no JSON: an earlier release that reads it says so, and takes it for no value
+_REFUSAL = b"\x00"  # never begins JSON: an earlier release reports an error and does not take it as a value
 
 
 def result_codec(annotation: Any, function: str) -> Codec:
@@ -70,7 +70,7 @@ def stored_result(codec: Codec, handler: str, value: object, *, keep_unset: bool
     try:
         return encode_result(codec, handler, value, keep_unset=keep_unset)
     except ResultTypeError as error:
-        # The work is done: that its result cannot be kept must not run it again.
+        # The work is done: a result that cannot be kept must not make it run again.
         log.warning("%s The job is done; a caller that waits for its result gets this error.", error)
         return _refusal(error)
 

@@ -22,7 +22,7 @@ _PLAIN = frozenset({
 })  # fmt: skip
 _FIELD_LISTS = frozenset({"model-fields", "dataclass-args", "typed-dict"})
 _FUNCTIONS = frozenset({"function-before", "function-wrap", "function-plain"})
-# Keys of a schema whose values are data and no schemas.
+# Keys of a schema whose values are data, not schemas.
 _DATA = frozenset({"metadata", "config", "default", "expected", "members", "serialization"})
 _BOOL = core_schema.bool_schema(strict=True)
 # Type checkers accept a bool for both; pydantic's strict numbers refuse it.
@@ -216,7 +216,7 @@ def _accept_written(schema: dict[str, Any]) -> dict[str, Any]:
 def _accept_written_keys(schema: dict[str, Any]) -> Any:
     """Return the fields of a class or a TypedDict, readable from the keys under which they are written."""
     fields: Any = schema["fields"]
-    # Pydantic's classes write aliases, dicts and the standard dataclasses in a payload names, in a model aliases.
+    # Pydantic's classes write aliases; dicts and standard dataclasses write names in a payload, aliases in a model.
     is_model = schema["type"] == "model-fields"
     if isinstance(fields, dict):
         named = cast("dict[str, dict[str, Any]]", fields)

@@ -29,7 +29,7 @@ def with_ordered_sets(fields: Mapping[str, Any], plain: Any, body: bytes) -> byt
         plain: What its whole JSON says.
         body: Its JSON, perhaps without unset fields.
     """
-    # Most hold no set: then nothing is read once more.
+    # Most contain no set: then nothing is read again.
     return body if _ordered(fields, plain) is plain else write(_ordered(fields, read(body)))
 
 

@@ -49,7 +49,7 @@ class Signature:
         self._handler = handler
         try:
             self.parameters: Mapping[str, inspect.Parameter] = parameters_of(function)
-        except (TypeError, ValueError) as error:  # a classmethod object; a function of C that does not say
+        except (TypeError, ValueError) as error:  # a classmethod object; a C function without a signature
             msg = f"{named(function)} cannot be a handler: {error}. Decorate a function (def or async def)."
             raise ConfigError(msg) from error
         for parameter in self.parameters.values():

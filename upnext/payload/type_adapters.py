@@ -44,8 +44,8 @@ def _by_pydantic(__kind: Any) -> TypeAdapter[Any]:  # noqa: PYI063  # no class i
 
 
 def _built(kind: Any, names: dict[str, Any]) -> TypeAdapter[Any]:
-    # Only an alias takes a configuration whatever it stands for. Pydantic tells aliases apart by their names and where
-    # they are in memory, which those that are gone leave to others: so each has a name of its own.
+    # Only an alias accepts a configuration for any type. Pydantic distinguishes aliases by name and address, and
+    # addresses are used again: so each has a unique name.
     alias: Any = TypeAliasType  # checkers want the name of a variable
     adapter: TypeAdapter[Any] = TypeAdapter(alias(f"<type {next(_numbers)}>", kind), config=_LATER)
     adapter.rebuild(_types_namespace=names)

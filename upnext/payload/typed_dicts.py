@@ -27,7 +27,7 @@ def typed_dict_fields(typed_dict: Any) -> dict[str, tuple[Any, bool]]:
         needed = name in required if said is None else said is Required
         fields[name] = (_substituted(hint if said is None else get_args(hint)[0], given), needed)
     for base in _bases(cls):
-        # The class has what it inherits as the base wrote it, with the base's own type parameters.
+        # Inherited fields are as the base declared them, with the base's own type parameters.
         inherited = typed_dict_fields(_substituted(base, given)) if get_origin(base) is not None else {}
         fields |= {name: (inherited[name][0], fields[name][1]) for name in inherited}
     return fields
@@ -38,7 +38,7 @@ def further_items(typed_dict: Any) -> Any:
     cls, given = _with_arguments(typed_dict)
     items: Any = getattr(cls, "__extra_items__", _UNSAID)
     if items is not _UNSAID:
-        # What is written as text means what it means in the module of the class.
+        # String annotations are evaluated in the module of the class.
         holder = type("holder", (), {"__annotations__": {"items": items}, "__module__": cls.__module__})
         hint = _unqualified(type_hints(holder)["items"])
         return None if hint in _NOTHING else _substituted(hint, given)

@@ -50,7 +50,7 @@ def _parts(value: Any) -> list[object] | None:
     is_mapping, is_sequence = (isinstance(value, kinds) for kinds in (Mapping, (list, tuple, set, frozenset)))
     if is_mapping or is_sequence:
         return list(value.values() if is_mapping else value)
-    if isinstance(value, BaseModel):  # a handler may ask for `Page[int]` where a `Page` is sent
+    if isinstance(value, BaseModel):  # a handler may take `Page[int]` when a `Page` is sent
         return list(vars(value).values()) if value.__pydantic_generic_metadata__["parameters"] else None
     if dataclasses.is_dataclass(value) and getattr(cast("object", type(value)), "__parameters__", None):
         return [getattr(value, field.name, None) for field in dataclasses.fields(value)]

@@ -38,7 +38,7 @@ jobs:
       - uses: actions/setup-python@v5
         with:
           python-version: "3.13"
-      # The version that the project uses: another one may write other files.
+      # The version that the project uses: another one may write different files.
       - run: pip install 'upnext[gen]=={version}'
       - run: {command} --format github
 """

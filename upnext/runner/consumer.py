@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from upnext.runner.worker_resources import WorkerResources
 
 _WAVE = 10
-_RECOUNT_PAUSE = 0.02  # seconds between looks whether the recount is done
+_RECOUNT_PAUSE = 0.02  # seconds between checks whether the recount is done
 _BATCH = 100  # jobs that one claim takes at most
 
 

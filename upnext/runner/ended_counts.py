@@ -7,7 +7,7 @@ from collections import defaultdict
 from upnext.broker.handler_id import HandlerId
 
 _DONE = ("done", "discarded")
-_FAILED = ("failed", "timeout", "payload")  # one that was stopped to be run elsewhere has not ended
+_FAILED = ("failed", "timeout", "payload")  # a job that was stopped in order to run elsewhere has not ended
 
 
 class EndedCounts:

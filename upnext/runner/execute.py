@@ -99,7 +99,7 @@ async def execute(job: ClaimedJob, handler: Handler, attempts: Attempts) -> Atte
     if isinstance(arguments, AttemptOutcome):
         return arguments
     deadlines = attempts.deadlines(handler.options.timeout)
-    # Asked last, right before user code.
+    # Checked last, right before user code.
     if not job.lease.is_valid() and not await job.lease.wait_valid():
         return None
     if handler.signature.provided:
@@ -229,8 +229,8 @@ def _upcast_failed(error: UpcastError, handler: Handler) -> AttemptOutcome:
     return replace(outcome, error=f"{error}: {outcome.error}", where=f"{error}: {outcome.where}")
 
 
-# How user code ended: what it returned, what it raised, and if it was late where its thread was, "" without a thread.
-# What was raised travels as a value: raised, StopIteration and its like would change type.
+# How user code ended: its result, its exception, and if it was late the position of its thread, "" without a thread.
+# An exception is passed as a value: raised, StopIteration and its like would change type.
 _End: TypeAlias = "tuple[Any, BaseException | None, str | None]"
 
 
@@ -275,7 +275,7 @@ async def _run_once_in_thread(
     job: ClaimedJob, handler: Handler, call: Callable[[], Any], threads: Executor, deadlines: Deadlines
 ) -> _End | None:
     # A thread cannot be stopped: after the timeout the attempt counts as failed, and its slot stays taken until the
-    # function returns, so that a worker never runs more of them than it says.
+    # function returns, so that a worker never exceeds its concurrency.
     thread: list[int] = []
     timeout = handler.options.timeout
     try:
@@ -333,7 +333,7 @@ def _carry(call: Callable[[], Any], lease: LeaseGuard, thread: list[int]) -> _En
 
 def _done(claim: Claim, handler: Handler, value: object, max_result: int) -> AttemptOutcome:
     """Return the outcome of a successful attempt: with the result's JSON, or the reason why it is not kept."""
-    # The work is done: that its result cannot be kept must not run it again.
+    # The work is done: a result that cannot be kept must not make it run again.
     try:
         result = _encode(claim, handler, value, max_result)
         return _DONE if result is None else AttemptOutcome("done", result=result)

@@ -40,7 +40,7 @@ _SHOWN = 10
 
 def leave(why: str, code: int) -> NoReturn:
     """End the process now, whatever is still running in it."""
-    # What does not end may hold a lock of the logging, or the other end of a pipe that is full.
+    # Code that does not end may hold a lock of logging, or the other end of a full pipe.
     farewell = threading.Thread(target=_take_leave, args=(why,), name="upnext-leave", daemon=True)
     with contextlib.suppress(RuntimeError):  # no thread can be started any more
         farewell.start()

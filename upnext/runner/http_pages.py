@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
 _HIGHEST = 65535
-_PAUSE = 0.05  # seconds until it is tried again to accept a connection, where there is no descriptor for it
+_PAUSE = 0.05  # seconds until connections are accepted again after file descriptors ran out
 
 
 class Page(NamedTuple):

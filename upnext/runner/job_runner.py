@@ -124,7 +124,7 @@ class JobRunner:
         await self.wait(seconds)
         self.running.remove_cancelled()
         for task, job in self.running.left():
-            # It will not be cancelled, as the log says of it once the event loop ends.
+            # It ignores the cancellation: the log names it when the event loop ends.
             task.set_name(f"{HandlerId.parse(job.claim.handler).in_words} [job {job.claim.shown}]")
             own_tasks.show(task)
 
@@ -226,7 +226,7 @@ class JobRunner:
                 run = functools.partial(execute, job, handler, self._attempts)
                 outcome = await run_hooked(hooks, job, run, server=self._resources.server, attempts=self._attempts)
         except STRAY as error:
-            # Not the handler's, perhaps a fault of upnext; a worker must not keep a job that it does nothing with.
+            # Not the handler's fault, perhaps upnext's; a worker must not keep a job that it does not run.
             log.exception("Cannot run job %s", claim.shown)
             outcome = failed(error, handler)
             return outcome

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 RENEWALS = 5
 """How often a lease is renewed within its length."""
 
-_RELEASES = 100  # jobs that are handed back at once
+_RELEASES = 100  # jobs handed back by one command
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +200,7 @@ class LeaseKeeper:
                 failures, self._failing = 0, ""
                 renewing.worked()
                 self._hand_back(client)
-            except Exception as error:  # noqa: BLE001  # whatever a server says must not end the thread
+            except Exception as error:  # noqa: BLE001  # no reply of a server may end the thread
                 failures, self._failing = failures + 1, renewing.failed(error)
                 self.failures += 1
                 self._wake.wait(min(backoff(failures), self.length / 10))

@@ -62,7 +62,7 @@ class LeaseStandby:
             self._unsent += _line(running=running) if not self._unsent else b""
             self._unsent = self._unsent[os.write(self._stdin, self._unsent) :]
         except BlockingIOError:
-            pass  # its input is full: it hears from this process anyway
+            pass  # its input is full: it has enough to read
         except OSError as error:
             log.warning(
                 "Cannot run the process that renews the leases while code keeps the global interpreter lock (%s); "

@@ -130,7 +130,7 @@ class Standby:
             except OSError:
                 pass  # the server is away; the next try comes soon
             except ValueError:
-                lease["dial"] = None  # another node is the one to ask, perhaps: upnext's client finds it
+                lease["dial"] = None  # perhaps another node holds the key: upnext's client finds it
             return
         try:
             self._client(lease).renew(lease["id"], text)
@@ -220,7 +220,7 @@ def pack(words: list[str | int]) -> bytes:
 
 def main(worker: int) -> None:
     """Run the standby process."""
-    # What stops a worker in order is not for this process: it goes when the worker has gone.
+    # Signals that stop a worker gracefully are not for this process: it exits when the worker has exited.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     Standby(worker).run()

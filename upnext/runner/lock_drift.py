@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from upnext.payload.signature import Signature
 
-# What a value of each type may be taken as. Other types are not compared: the lock has nothing but their text.
+# The types that accept a value of each type. Other types are not compared: the lock has only their text.
 _TAKEN_AS: Final[dict[str, tuple[type, ...]]] = {
     "str": (str,),
     "bool": (bool, int, float),

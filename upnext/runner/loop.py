@@ -123,5 +123,5 @@ def _abandon(tasks: list[asyncio.Task[Any]]) -> None:
         return
     log.warning("What handlers started will not be cancelled; the process ends without it: %s", describe_tasks(tasks))
     for task in tasks:
-        setattr(task, "_log_destroy_pending", False)  # noqa: B010  # it has been said; asyncio has no other way
+        setattr(task, "_log_destroy_pending", False)  # noqa: B010  # it has been reported; asyncio has no other way
         _abandoned.append((task, task.get_coro()))

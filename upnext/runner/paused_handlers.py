@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _INTERVAL = 0.5
 _FIRST_LOOK = 5.0  # seconds that claiming waits for it: a partition whose server is away must not hold up the others
-_MOST = 10_000  # handlers; more of them are another program's
+_MOST = 10_000  # handlers; more were written by another program
 
 
 class PausedHandlers:

@@ -124,7 +124,7 @@ class Provisions:
                 await asyncio.wait([future], timeout=BEGIN_WITHIN)
             except asyncio.CancelledError:
                 stopped = True
-            if not future.done() and work.cancel():  # no thread has begun it: what was to run it has died
+            if not future.done() and work.cancel():  # no thread has begun it: the one that should run it has died
                 if stopped:
                     break
                 work = self._thread.submit(_carry, in_context)

@@ -25,7 +25,7 @@ class QueueRotation:
 
     def next(self) -> list[str]:
         """Return the queues to look at next."""
-        # Enough is known to fill the slots: a shorter look at the others will do.
+        # Enough is known to fill the slots: a shorter check of the others will do.
         length = _STRETCH // 4 if len(self._full) == _STRETCH // 2 else _STRETCH
         stretch = [self._turn[n] for n in range(min(len(self._turn), length))]
         self._turn.rotate(-max(1, len(stretch) if len(self._turn) > length else 1))

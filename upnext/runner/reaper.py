@@ -23,7 +23,7 @@ Agree: TypeAlias = Callable[[int], Awaitable[None]]
 _INTERVAL = 0.5  # seconds
 _CONFIRM = 0.3  # of a lease; a living worker renews every 0.2
 _CLOSE_TO_END = 0.6  # of a lease: with so much left, or less, it is watched; a living worker's has more
-_CLOCK_SLACK = 0.1  # of a lease, by which a server's clock may go slower than ours without having been set back
+_CLOCK_SLACK = 0.1  # of a lease, by which a server's clock may run slower than ours without having been set back
 _SPREAD = 0.005  # seconds for each worker of a fleet: so many sweeps a second, however large it is
 _WARN_AFTER = 3  # failures in a row
 
@@ -61,7 +61,7 @@ class Reaper:
         while True:
             pause = self._interval
             try:
-                if self._lease.is_valid():  # without one nothing is looked after, and nothing is known to work again
+                if self._lease.is_valid():  # without one nothing was swept, so nothing is known to work again
                     pause = await self._sweep()
                     if failures >= _WARN_AFTER:
                         log.info("Looks after the jobs of dead workers, delayed jobs and retries again")
@@ -105,7 +105,7 @@ class Reaper:
             return 0.0
         pause = self._interval * random.uniform(0.8, 1.0)  # noqa: S311  # a fleet spreads out
         if survey.next_due is not None:
-            # Of a fleet one will be the first, and the others need not sweep at all.
+            # In a fleet one worker comes first, and the others need not sweep at all.
             late = random.uniform(0.0, _SPREAD * (survey.workers - 1))  # noqa: S311
             pause = min(pause, max(survey.next_due - survey.now, 1) / 1000 + late)
         return pause

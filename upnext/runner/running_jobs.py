@@ -35,7 +35,7 @@ LONG_TURN = 30.0
 LATE_AFTER = 2.0
 """Seconds after its timeout from when a job is late: cleaning up may take a moment."""
 
-_LATEST = datetime(9999, 1, 1, tzinfo=UTC).timestamp()  # as late as a datetime can say
+_LATEST = datetime(9999, 1, 1, tzinfo=UTC).timestamp()  # the latest datetime
 
 
 @dataclass(eq=False)
@@ -63,7 +63,7 @@ class ClaimedJob:
     handler: Handler | None = None
     task: asyncio.Task[None] | None = None
     began: float = 0.0
-    # Of the class, until they are set: on few jobs.
+    # On the class until they are set, which few jobs need.
     handed_back: bool = field(default=False, init=False)
     isolated_since: float = field(default=0.0, init=False)
     surroundings: contextvars.Context | None = field(default=None, init=False)

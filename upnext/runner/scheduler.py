@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from upnext.registry import Registry
     from upnext.schedule import Schedule
 
-_FUTURE = timedelta(days=1)  # by which no tick can be ahead of the server's clock, unless that was set back
+_FUTURE = timedelta(days=1)  # ticks are never further ahead of the server's clock, unless that was set back
 _MOMENT = timedelta(microseconds=1)
 _LONGEST_SLEEP = 30.0  # seconds; a clock that was set is noticed within them
 _SHORTEST_SLEEP = 0.001
@@ -75,9 +75,9 @@ class Scheduler:
         self._schedules = dict(registry.schedules) if schedules is None else schedules
         self._store = store
         self._declared = False
-        self._since: dict[str, datetime] = {}  # from when a schedule counts that was another one before
+        self._since: dict[str, datetime] = {}  # since when a changed schedule applies
         self._told: dict[str, datetime] = {}  # the tick that was last logged as missed
-        self._looked: dict[str, tuple[datetime, datetime | None]] = {}  # when it was looked at, and its next tick
+        self._looked: dict[str, tuple[datetime, datetime | None]] = {}  # when it was read, and its next tick
         self._failures = Counter[str]()  # in a row; of a handler, or of all ("")
 
     async def run(self) -> None:
@@ -128,7 +128,7 @@ class Scheduler:
         for tick in ticks:
             await submit(handler, self._registry, {}, delay=0.0, key=f"tick-{round(tick.timestamp() * 1000)}")
             await self._store.ran(handler.id, tick)
-        # What catches up has made up for all of them.
+        # A schedule that catches up has covered all of them.
         before = ticks[0] - _MOMENT if ticks else now
         missed = None if schedule.catch_up else schedule.latest(last, before)
         if missed is not None and self._told.get(handler.id) != missed:

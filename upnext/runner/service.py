@@ -49,7 +49,7 @@ _LAST_STEPS = 2.5  # seconds for a member to stop in, after the grace
 _AFTER_GRACE = 4.5  # seconds for the process to end in, after the grace
 _FOR_TASKS = 1.0  # of these, for tasks that handlers left behind
 _FOR_THREADS = 0.5  # of these, for threads
-_FOR_EXIT = 3.0  # seconds for what the program wants done at its exit
+_FOR_EXIT = 3.0  # seconds for the program's exit handlers
 
 
 @runtime_checkable
@@ -179,7 +179,7 @@ class Service:
         """Return the seconds after which this process ends itself if it has not stopped."""
         try:
             return self.grace + _AFTER_GRACE
-        except ConfigError:  # a setting that cannot be used: then nothing runs
+        except ConfigError:  # an unusable setting: then nothing runs
             return _AFTER_GRACE
 
     @property
@@ -276,7 +276,7 @@ class Service:
         tasks += [asyncio.create_task(relay.run(), name=repr(relay)) for relay in self._relays]
         await asyncio.wait([*tasks, ready, stopping], return_when=asyncio.FIRST_COMPLETED)
         if ready.done() and not self._stopping.is_set():
-            # An API answers only when the workers beside it take jobs: its first send finds their handlers subscribed.
+            # An API answers only once the workers next to it take jobs: its first send finds their handlers subscribed.
             pairs = zip(self._servers, listening, strict=True)
             tasks += [
                 asyncio.create_task(server.serve(sockets, self.grace), name="An Api") for server, sockets in pairs

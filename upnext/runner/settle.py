@@ -33,14 +33,14 @@ _Done: TypeAlias = "tuple[Claims, Claim, bytes | None]"
 
 _BATCH = 200  # jobs that one command ends
 _BATCH_BYTES = 500_000  # of results in one command; a larger result goes alone
-_BATCH_TRIES = 2  # of one batch that is not taken, before each of its jobs is ended on its own
-_RESULT_TRIES = 3  # of a result that the server finds fault with
-_LARGE_RESULT_TRIES = 8  # of a result at which the connection breaks each time, although the server answers otherwise
+_BATCH_TRIES = 2  # of one batch that is refused, before each of its jobs is ended separately
+_RESULT_TRIES = 3  # of a result that the server refuses
+_LARGE_RESULT_TRIES = 8  # of a result that breaks the connection each time, although the server answers otherwise
 _LARGE_RESULT = 100_000  # bytes; one that is smaller cannot be why a connection breaks
-_PUT_OFF = 300.0  # seconds until a job is run again that cannot become a dead letter
-_LONGEST_PAUSE = 30.0  # seconds, between tries of a command that the server finds fault with
+_PUT_OFF = 300.0  # seconds until a job that cannot become a dead letter runs again
+_LONGEST_PAUSE = 30.0  # seconds between tries of a command that the server refuses
 _WARN_AFTER = (1, 20)  # failures in a row
-_ENDED = ("done", "discarded")  # attempts after which nothing of the job is left to do, the first most often
+_ENDED = ("done", "discarded")  # attempts after which the job is finished, mostly the first
 
 
 class Settler:
@@ -163,7 +163,7 @@ class Settler:
                 del self._done[: len(self._sending)]
                 try:
                     await self._finish(self._sending, repeated=failures > 0)
-                except STRAY as error:  # whatever it is, the jobs have ended
+                except STRAY as error:  # whatever the error, the jobs have ended
                     failures += 1
                     await self._after_failure(failures, error)
                 else:
@@ -209,7 +209,7 @@ class Settler:
         failures = refusals = 0
         while True:
             try:
-                # One at a time: a command that breaks the connection takes along what goes over it beside it.
+                # One at a time: a command that breaks the connection fails the other commands on it too.
                 async with self._suspicious:
                     await self._finish([(claims, claim, result)], repeated=True)
             except STRAY as error:  # as above
@@ -316,7 +316,7 @@ class Settler:
         self._unstored.failed([claim], failures, error)
         if failures in _WARN_AFTER:
             log.warning("Cannot store the end of job %s now (%s); retrying", claim.shown, describe_failure(error))
-        # What the server finds fault with is hardly better a second later: it may be another program's key in the way.
+        # A refusal hardly goes away within a second: another program's key may be in the way.
         slower = 1 if _is_outage(error) or _is_lost(error) else 2 ** min(failures, 6)
         await asyncio.sleep(min(backoff(failures) * slower, _LONGEST_PAUSE))
 
@@ -390,7 +390,7 @@ def _report_unheld(claim: Claim, *, repeated: bool) -> None:
 
     Another worker may have it, or it was purged, or lost with the server's data.
     """
-    if repeated:  # an earlier try may have been taken, and only its reply lost
+    if repeated:  # an earlier try may have succeeded, and only its reply been lost
         log.info("Job %s was ended here, or is not held here any more: a reply of the server was lost", claim.shown)
     else:
         log.warning("Lost the lease on job %s; its outcome here was discarded, and it may run elsewhere", claim.shown)

@@ -82,7 +82,7 @@ class StopSignals:
             yield
             return
         self._loop, self._stop = loop, stop
-        self._keep_taken(loop)  # once more: what was imported may have handlers of its own, and so may the event loop
+        self._keep_taken(loop)  # once more: imported code may have installed handlers, and so may the event loop
         try:
             yield
         finally:
@@ -153,12 +153,12 @@ class StopSignals:
     def _receive(self, number: int, _: FrameType | None) -> None:
         self._handled += 1
         if self._handled > 1:
-            os._exit(128 + number)  # the leases see to what it was doing
+            os._exit(128 + number)  # leases take care of its jobs
         self._answer(number)
 
     def _answer(self, number: int) -> None:
         if self._stop is None:
-            os._exit(128 + number if number == signal.SIGINT else 0)  # nothing has begun that could be stopped
+            os._exit(128 + number if number == signal.SIGINT else 0)  # nothing has begun yet
         self.number = self.number or number
         self.begin()
         if self._loop is not None:
@@ -171,7 +171,7 @@ class StopSignals:
         while numbers := os.read(read_end, 64):
             if self._loop_wakeup not in {-1, write_end}:
                 with contextlib.suppress(OSError):
-                    os.write(self._loop_wakeup, numbers)  # the event loop has handlers of its own for other signals
+                    os.write(self._loop_wakeup, numbers)  # the event loop has its own handlers for other signals
             mine = [number for number in numbers if number in _NUMBERS]
             # A child forked at this very moment may have written here; then there is no signal to handle.
             if self._main_thread_runs() or not mine or self._handled:

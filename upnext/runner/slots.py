@@ -59,7 +59,7 @@ class Slots:
             return 0
         if waiting:
             waiting.popleft()
-        # A server that does not answer holds requests for a while: never more than a fair share.
+        # A server that does not answer holds up requests for a while: never more than a fair share.
         granted = min(most, max(1, self.free // (1 + len(waiting))), max(1, self.total // self.sharers))
         self.free -= granted
         self._call_next()
@@ -94,7 +94,7 @@ class Slot:
         loop: The worker's event loop.
     """
 
-    _waits = 0  # of the class, until it is lent, as few are
+    _waits = 0  # on the class until it is lent, which few are
 
     def __init__(self, slots: Slots, loop: asyncio.AbstractEventLoop) -> None:
         self._slots = slots

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from types import CodeType, FrameType
 
 _FRAMES = 30  # of a stack that is logged, the innermost ones
-_CALLERS = (  # what calls user code: function and end of the file's path
+_CALLERS = (  # callers of user code: function and end of the file's path
     ("_awaited", f"upnext{os.sep}runner{os.sep}execute.py"),
     ("_carry", f"upnext{os.sep}runner{os.sep}execute.py"),
     ("_run", f"asyncio{os.sep}events.py"),

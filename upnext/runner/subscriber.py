@@ -28,7 +28,7 @@ LOOK = 10.0
 _MARK = "|mark"
 """Field among the versions, which no event can be called: a mark that the first worker leaves in new data."""
 
-_FOREIGN_PAUSE = 5.0  # seconds between looks whether another program's key is gone
+_FOREIGN_PAUSE = 5.0  # seconds between checks whether another program's key is gone
 
 
 class Subscriber:
@@ -69,7 +69,7 @@ class Subscriber:
         self._was_subscribed = False
         self._are_registered = False
         self._worker_id = ""
-        self._mark = b""  # of the data that the handlers were subscribed in
+        self._mark = b""  # identifies the data that the handlers are subscribed in
         self._doubted = asyncio.Event()
         self.ready = asyncio.Event()
 
@@ -161,7 +161,7 @@ class Subscriber:
         except ResponseError as error:
             if not is_wrong_type(error):
                 raise
-            return True  # another program's key is there, which subscribing will say after the next lease
+            return True  # another program's key is there, which subscribing will report after the next lease
 
     async def _subscribe_event(self, event: str) -> bool:
         """Subscribe an event's handlers; False if a foreign key prevents it for this event only."""
@@ -203,7 +203,7 @@ class Subscriber:
         except ResponseError as error:
             if not is_wrong_type(error):
                 raise
-            return True  # nothing was lost: another program's key is there, which subscribing will say
+            return True  # nothing was lost: another program's key is there, which subscribing will report
 
     async def _register_tasks(self) -> None:
         """List the tasks beside the handlers that have queues, so that commands show them and lost data is noticed.

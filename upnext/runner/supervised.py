@@ -20,7 +20,7 @@ SUPERVISED = "UPNEXT_SUPERVISED"
 """Environment variable with the numbers of two descriptors: one ends with the supervisor, over the other they talk."""
 
 _MESSAGE = 64 * 1024
-_MOST_SOCKETS = 16  # of one address: of a name with more, the first ones are used
+_MOST_SOCKETS = 16  # of one address: if a name has more, the first ones are used
 
 
 class Supervisor:
@@ -88,8 +88,8 @@ def supervised_process() -> Supervisor | None:
     if numbers is None:
         return None
     if "," not in numbers:
-        # A supervisor that runs on while its release is replaced starts processes of the new one, and passes a pipe as
-        # their standard input.
+        # A supervisor that keeps running while its release is replaced starts processes of the new one, and passes a
+        # pipe as their standard input.
         return Supervisor(0, None)
     life, talk = map(int, numbers.split(","))
     for descriptor in (life, talk):

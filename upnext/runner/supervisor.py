@@ -29,7 +29,7 @@ _LOOK = 0.1
 _FINAL_CODES = (2, 3)  # exit codes that another try will not change
 _NOT_IMPORTED = 1  # the exit code of a process whose file cannot be imported
 _UNINTRODUCED = 5.0  # seconds to stop in, of a process that is still being imported
-_OVERDUE = 2.0  # seconds that a process may take longer to end than it said
+_OVERDUE = 2.0  # seconds that a process may take beyond its announced time to exit
 
 
 def supervise(
@@ -98,7 +98,7 @@ class _Child:
         self._failures = 0
         self._resume_at = 0.0
         self._started = 0.0
-        self._life = -1  # as long as there is a conversation
+        self._life = -1  # as long as the connection is open
         self._conversation: Conversation | None = None
         self._longest_stop = _UNINTRODUCED
         self._has_served = False
@@ -113,7 +113,7 @@ class _Child:
                 self._try_start()
             return None
         code = self.process.poll()
-        self._answer(listeners)  # after it has ended as well: what it said last counts
+        self._answer(listeners)  # after it has exited as well: its last report counts
         if code is None:
             return None
         self.stop()
@@ -139,7 +139,7 @@ class _Child:
 
     def wait(self) -> None:
         """Wait for a process that was told to stop, no longer than it announced; then kill it."""
-        # Also one that has ended by itself, and waits for a change, is started again.
+        # A process that has exited by itself, and waits for a change, is started again too.
         self._resume_at, self._failures = 0.0, 0
         if self.process is None:
             return
@@ -186,7 +186,7 @@ class _Child:
             # Python uses a compiled file if the source's size and second match, which an edit can leave unchanged.
             environment["PYTHONDONTWRITEBYTECODE"] = "1"
         try:
-            # Several processes cannot share one input, and what a handler starts must not wait for it.
+            # Several processes cannot share one input, and programs started by a handler must not wait for it.
             self.process = subprocess.Popen(
                 self._command, stdin=subprocess.DEVNULL, env=environment, pass_fds=(life, talk.fileno())
             )

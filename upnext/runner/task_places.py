@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _MOST = 1000  # of coroutines that await each other
-# What is suspended, and what it waits for: a coroutine, an asynchronous generator, a generator.
+# Attributes of what is suspended and what it awaits: of a coroutine, an asynchronous generator, a generator.
 _AWAITED = (("cr_frame", "cr_await"), ("ag_frame", "ag_await"), ("gi_frame", "gi_yieldfrom"))
 _OPAQUE = frozenset({"coroutine_wrapper", "async_generator_asend", "async_generator_athrow", "anext_awaitable"})
 """Python's own types that stand before one of these and do not say so."""
@@ -30,7 +30,7 @@ def _awaited_tasks(task: asyncio.Task[Any]) -> Iterator[asyncio.Task[Any]]:
     """Yield a task, the one that it awaits, and so on."""
     for _ in range(_MOST):
         yield task
-        awaited: asyncio.Future[Any] | None = getattr(task, "_fut_waiter", None)  # the only one that says it
+        awaited: asyncio.Future[Any] | None = getattr(task, "_fut_waiter", None)  # no public attribute has it
         if not isinstance(awaited, asyncio.Task):
             return
         task = awaited

@@ -7,7 +7,7 @@ import threading
 from upnext.broker.failures import FailureKind, classify, describe_failure
 from upnext.log import log
 
-_LASTING = {FailureKind.REFUSED, FailureKind.FULL, FailureKind.LOCAL}  # until somebody does something
+_LASTING = {FailureKind.REFUSED, FailureKind.FULL, FailureKind.LOCAL}  # until someone intervenes
 _LONG = 20  # failures in a row
 _MOST = 10  # lines about one trouble
 

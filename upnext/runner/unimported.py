@@ -154,7 +154,7 @@ def _events(lock: dict[str, Any], path: Path) -> dict[str, LockedEvent]:
     try:
         return {event: LockedEvent.of(contract) for event, contract in lock["events"].items()}
     except (KeyError, TypeError, AttributeError) as error:
-        # Which handlers there are is known all the same.
+        # The handlers are known all the same.
         log.warning("'%s' cannot be read (%s): run `upnext gen`", path, type(error).__name__)
         return {}
 

@@ -20,7 +20,7 @@ class UnstoredEnds:
     """Records ends that could not be stored, until they are; may be read in any thread."""
 
     def __init__(self) -> None:
-        # Cause, and whether it is of the server or the connection: it then concerns all jobs.
+        # The cause, and whether it lies in the server or the connection and so concerns all jobs.
         self._causes: dict[tuple[str, str], tuple[str, bool]] = {}
         self._told = False
 

@@ -54,7 +54,7 @@ class Watchdog:
         self._partitions: list[PartitionWorker] = []
         self._slots: list[FullSlotsWatch] = []
         self._stopping = threading.Event()
-        self._asked = 0.0  # when the loop was asked to answer; 0 while nothing is asked
+        self._asked = 0.0  # when the loop was last pinged; 0 while no ping is pending
         self._next_report = REPORT_AFTER
         self._handed_back = False
         self._blocked: Blocked | None = None

@@ -165,7 +165,7 @@ class OpenTelemetry(Hooks):
         name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
         span.set_attribute("error.type", name)
         span.set_status(Status(StatusCode.ERROR))
-        # Both are bounded: an exporter drops a batch that is too large, with all that others have put into it.
+        # Both are bounded: an exporter drops a batch that is too large, with the spans of others in it.
         attributes = {
             "exception.type": name,
             "exception.message": message(raised),

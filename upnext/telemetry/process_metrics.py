@@ -55,7 +55,7 @@ def process_metrics(
         readings: How the workers of this process stand.
         outboxes: How its relays stand.
     """
-    # All services of a process are counted together, as its registry is one: each job once.
+    # All services of a process are counted together, as it has one registry: each job once.
     with ExitStack() as stack:
         if not _SERVICES.members:
             REGISTRY.register(_SERVICES)
@@ -158,7 +158,7 @@ def _of_outboxes(readings: Sequence[RelayReading]) -> Iterable[Metric]:
     """Yield what every process with a relay of the same outbox reports alike."""
     if not readings:
         return
-    # So may relays of one outbox, which have counted the same rows.
+    # So may relays of one outbox, which counted the same rows.
     outboxes, now = _grouped(readings, lambda each: each.outbox), time.time()
     backlogs = {name: [each.backlog for each in found if each.backlog] for name, found in outboxes.items()}
     yield from outbox_gauges({name: _worst(found, now) for name, found in backlogs.items() if found})

@@ -103,7 +103,7 @@ def _schedules(status: NamespaceStatus) -> Iterable[Metric]:
 
 
 def _workers(status: NamespaceStatus) -> Iterable[Metric]:
-    # Those that are known by their queues alone as well: that none of them is alive is what somebody wants to hear.
+    # Including workers known only by their queues: that none of them is alive is what operators need to see.
     names = {each.worker for each in status.workers}
     names |= {HandlerId.parse(queue.handler).worker for queue in status.queues}
     counts = {kind: Counter[str]() for kind in ("alive", "dead", "blocked")}

@@ -100,7 +100,7 @@ def _name(node: ast.stmt) -> str:
         case ast.ClassDef():
             return f"class {node.name}"
         case ast.Assign(targets=[ast.Name(id=name), *_]) | ast.AnnAssign(target=ast.Name(id=name)):
-            # A Python that has no `type` statement is shown an assignment in its place.
+            # For a Python without the `type` statement, an assignment replaces it.
             return "" if hasattr(node, "type_params") else f"{name} ="
         case ast.Expr(value=ast.Call() | ast.Await()):
             return "call"

@@ -167,7 +167,7 @@ def _model(data: dict[str, Any], reader: TypeReader) -> ModelFacts:
 
 
 def _facts(data: dict[str, Any], reader: TypeReader) -> ClassFacts:
-    payload = data.get("payload")  # format 1 had none
+    payload = data.get("payload")  # absent in format 1
     is_doubtful = "payload" in data and payload is None and data["kind"] in MODEL_KINDS
     return ClassFacts(
         bases=tuple(reader.read(base) for base in data["bases"]),

@@ -212,7 +212,7 @@ def _groups(events: Iterable[EventContract], names: dict[str, str], namer: Namer
         member = _MemberText(quote(event.name), text, (receiver, *text.parameters[1:]))
         groups[int(digest(event.name), 16) % count].append(member)
     return [
-        # A type variable has two constraints at least; no event has an empty name.
+        # A type variable needs at least two constraints; no event has an empty name.
         _GroupText(
             number, (*(member.literal for member in members), *(['""'] if len(members) == 1 else [])), tuple(members)
         )
@@ -264,7 +264,7 @@ def _texts_of(payloads: Mapping[str, tuple[ModelField, ...]], namer: Namer) -> l
 
 
 def _payload_text(name: str, fields: tuple[ModelField, ...], namer: Namer) -> _PayloadText:
-    # In a class, Python would take a name that begins with two underscores for another one.
+    # In a class, Python would mangle a name that begins with two underscores.
     is_class = all(_is_keyword(field.name) and not field.name.startswith("__") for field in fields)
     texts = [spell(field.type, namer) for field in fields]
     types = [text if field.required else f"_NotRequired[{text}]" for field, text in zip(fields, texts, strict=True)]

@@ -81,5 +81,5 @@ def _is_plain(module: str, qualname: str) -> bool:
         return True
     if module == "typing":
         return qualname in _SPECIAL
-    # A class of the stub starts with a capital; a built-in one that does, `Exception`, is written through its module.
+    # Classes of the stub start with a capital; a built-in that does too, like `Exception`, is qualified by its module.
     return module == "builtins" and (qualname == "None" or (qualname.islower() and hasattr(builtins, qualname)))

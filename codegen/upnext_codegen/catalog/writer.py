@@ -135,7 +135,7 @@ def _check(output: Output, before: str) -> None:
     known = frozenset(_CLASSES.split(before))
     fresh = [part for part in _CLASSES.split(output.text) if part not in known]
     try:
-        # More than parsing: a parameter that is there twice is found by what follows it only.
+        # More than parsing: only the compiler's later passes find a duplicate parameter.
         symtable("\n".join(fresh), output.path.name, "exec")
     except SyntaxError as error:
         line = (error.text or "").strip()

@@ -54,7 +54,7 @@ class Apps:
                 found = self.app_of(value, source.use, depth + 1)
                 if found is None and annotation is not None and self._is_app_class(annotation, source.use, depth + 1):
                     found = ""
-                # A name that is bound by a call is an app of its own; one that is bound to another name is that one.
+                # A name bound by a call is a separate app; a name bound to another name is the same app.
                 return _key(source) if found is not None and isinstance(value, ast.Call) else found
             case Definition(
                 binding=Assignment(None, ast.expr() as annotation) | ParameterDefinition(ast.expr() as annotation)

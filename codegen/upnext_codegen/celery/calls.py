@@ -250,7 +250,7 @@ def _schedules(module: SourceModule) -> Iterator[Call]:
             continue
         positional, more_positional = sequence(found.get("args"))
         keywords, more_keywords = mapping(found.get("kwargs"))
-        # What `**` adds may be either of them.
+        # `**` may add either of them.
         given = CallArguments(positional, keywords, more_positional or spread, more_keywords or spread)
         wrong = wrong_in_schedule(found.get("args"), found.get("kwargs"))
         place = Place(module.file, *module.place(name))

@@ -53,7 +53,7 @@ class Canvas:
         elif kind == "chord":
             self._feed(argument(call, 1, "body"), 1, use)
         elif self._kind(call.func, use) == "chord":
-            # The body is given to what `chord(header)` makes, and that is run by it.
+            # `chord(header)` makes a signature that takes the body, and calling it starts the chord.
             self._feed(argument(call, 0, "body"), 1, use)
             self._feed(call.func, 0, use)
         elif not call.args and not call.keywords and self._kind(call.func, use):
@@ -90,7 +90,7 @@ class Canvas:
     def _chain(self, call: ast.Call, use: Use) -> None:
         has_one_before = False
         for each in _members(call):
-            # How many a starred one brings is not known, perhaps none.
+            # How many items a starred one adds is unknown, perhaps none.
             if isinstance(each, ast.Starred):
                 continue
             if has_one_before:

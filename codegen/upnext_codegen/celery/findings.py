@@ -139,7 +139,7 @@ def _is_end(name: str, other: str) -> bool:
 def _same_names(scan: CeleryScan) -> Iterator[Finding]:
     """UPN603: two tasks with one name in one app, of which only one will ever run."""
     named: defaultdict[str, list[CeleryTask]] = defaultdict(list)
-    # Two services in one repository may each have a shared task of one name.
+    # Two services in one repository may each have a shared task of the same name.
     may_be_two = scan.files_with_apps > 1
     for task in scan.tasks:
         earlier = named[task.name] if task.name is not None else []

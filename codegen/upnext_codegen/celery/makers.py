@@ -257,7 +257,7 @@ class Makers:
                         found = self.maker(decorator, Use(source.scope, decorator.lineno, source.branches), depth + 1)
                         if found is not None:
                             wrapper = self._wrapper_of(source, inner, node, inner.decorator_list[number + 1 :])
-                            # A decorator above it makes something else of the task.
+                            # A decorator above it replaces the task.
                             wrapper = wrapper._replace(is_transparent=wrapper.is_transparent and number == 0)
                             return found._replace(wrapper=_both(found.wrapper, wrapper))
                 case _:

@@ -195,7 +195,7 @@ def _makes(index: FileIndex, load: Callable[[str], SourceModule | None], makers:
     """
     known, asked, naming = {*_MAKERS}, set[str](), rb"\bshared_task\b|\.\s*task\b|task\s+as\b"
     while True:
-        # Read again for each name that is new, of which there are few: all at once may be more than the memory.
+        # Read again for each new name, of which there are few: all files at once may exceed the memory.
         rest = [path for path in index.files if path not in asked]
         paths = [path for path in rest if re.search(naming, index.bytes_of(path) or b"")]
         asked.update(paths)
@@ -207,5 +207,5 @@ def _makes(index: FileIndex, load: Callable[[str], SourceModule | None], makers:
             return re.compile(
                 rb"@\s*[\w.]*(?:%b)|\b(?:%b)\s*\(|\bdef\s+run\b|\bclass\s+\w+\s*\([^)]*Task\b" % (words, words)
             )
-        # Where one of them may be given another name.
+        # Where one of them may be renamed.
         naming = rb"\b(?:%b)\s+as\b|(?:=|\breturn\b)\s*(?:\w+\s*\.\s*)*(?:%b)\b" % (words, words)

@@ -30,7 +30,7 @@ def shapes_of(tasks: Iterable[CeleryTask]) -> tuple[Shape, ...]:
     """Return the shapes of tasks, with an order and names that depend only on them."""
     known: dict[TaskSignature, bool] = {}
     for task in tasks:
-        # Celery's own stubs type an instance of a class, whatever this file says of functions.
+        # Celery's own stubs type an instance of a class, even if this file declares functions.
         if not task.is_class and can_be_typed(task.written):
             known[task.written] = known.get(task.written, True) and task.signature is not None
     named: dict[str, TaskSignature] = {}

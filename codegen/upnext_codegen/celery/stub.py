@@ -102,7 +102,7 @@ def _method(name: str, result: str, forms: Sequence[str]) -> Iterator[str]:
     for form in every:
         if forms:
             yield "    @_overload"
-        # Celery's own takes any container; ty says so at the last overload.
+        # Celery's own method accepts any container; ty reports the difference at the last overload.
         narrower = "  # ty: ignore[incompatible-method-override]" if name == "apply_async" and form is every[-1] else ""
         yield f"    def {name}({form}) -> {result}: ...{narrower}"
 
@@ -115,7 +115,7 @@ class _Forms:
         self.signature = shape.signature
         self.formals = shape.signature.formals
         self.numbers = {each.name: number for number, each in enumerate(self.formals, 1)}
-        # What is not known to take just these may be given anything.
+        # Without known parameters any argument is accepted.
         self.is_open = shape.signature.takes_args or shape.signature.takes_kwargs or not shape.is_known
         self.variables = [*self.numbers.values()]
         self.receiver = f"self: {self.name}Task[{', '.join([*(f'_{each}' for each in self.variables), '_R'])}]"
@@ -131,7 +131,7 @@ class _Forms:
             f"{each.name}: _C{self.numbers[each.name]}{'' if each.required else ' = ...'}" for each in self.formals
         ]
         by_name = [each.kind for each in self.formals].count("keyword")
-        # Never, and no type variable: mypy takes any function for one that has `*args: Any`.
+        # Never, and no type variable: mypy accepts any function for one with `*args: Any`.
         if self.signature.takes_args or by_name:
             parts.insert(len(parts) - by_name, "*args: _Never" if self.signature.takes_args else "*")
         only = [each.kind for each in self.formals].count("positional")
@@ -155,7 +155,7 @@ class _Forms:
         for count in self._counts():
             for form in self._apply_async(count):
                 yield f"{self.receiver}, {form}, **options: _Any"
-        # How many a list holds is not known.
+        # The length of a list is unknown.
         given = f"{self.name}Some" if self._rest(0) else "dict[str, _Any]"
         yield f"{self.receiver}, args: list[_Any], kwargs: {given} | None = ..., **options: _Any"
 

@@ -52,7 +52,7 @@ class Tasks:
         if isinstance(expr, ast.Call):
             return self._made(expr, use, depth)
         found = {
-            # A class of tasks is none itself: its instances are.
+            # A task class is not a task itself: its instances are.
             None if isinstance(each.binding, ClassDefinition) else self.defined_by(each, depth)
             for each in self.apps.lookup.path(use, expr)
             if isinstance(each, Definition)
@@ -63,7 +63,7 @@ class Tasks:
         """Return which task a definition is."""
         key = (definition.file, definition.line, definition.name)
         if key not in self._known:
-            self._known[key] = None  # what leads back to itself is none
+            self._known[key] = None  # a value that leads back to itself is not a task
             self._known[key] = self._defined_by(definition, depth)
         return self._known[key]
 
@@ -86,7 +86,7 @@ class Tasks:
         for number, decorator in enumerate(node.decorator_list):
             maker = self.makers.maker(decorator, Use(definition.scope, decorator.lineno, definition.branches))
             if maker is not None:
-                # A decorator above it makes something else of the task.
+                # A decorator above it replaces the task.
                 wrapped = number > 0 or self._is_changed(definition, node.decorator_list[number + 1 :])
                 return self._task(definition, node, maker, is_changed=wrapped)
         return None
@@ -115,7 +115,7 @@ class Tasks:
         assert isinstance(run.binding, FunctionDefinition)
         node = run.binding.node
         name = self.classes.constant_of(definition, "name")
-        # A base makes something of `class Resize(Base, name="resize")`, which may be its name.
+        # A base may use the argument of `class Resize(Base, name="resize")` as its name.
         if name is None and self.are_named_by_celery and not definition.binding.node.keywords:
             name = f"{self.apps.lookup.modules.name_of(definition.file)}.{definition.name}"
         written = _signature(node, skipped=1)

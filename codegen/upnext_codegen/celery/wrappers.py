@@ -72,7 +72,7 @@ def _hands_on(node: FunctionNode) -> bool:
     ]
     wrappers = [each for each in inner if each.args.vararg is not None or each.args.kwarg is not None]
     given = {each.arg for every in (node, *inner) if every not in wrappers for each in every.args.args}
-    # One that returns the function itself has none inside.
+    # A decorator that returns the function itself has no wrapper inside.
     return all(_calls_with_its_own(each, given=given) for each in wrappers) and all(
         each in wrappers or _holds(each, wrappers) for each in inner
     )
@@ -144,7 +144,7 @@ def _calls_with_its_own(wrapper: FunctionNode, receiver: str = "", *, given: set
     handing = [each for each in calls if _hands(each, args, kwargs, receiver)]
     if given is not None and any(_is_called(each, given) for each in handing):
         handing += [each for each in calls if not _is_called(each, given)]
-        # They are given a copy, and may be given more: `key_of(function, *args, **kwargs)`.
+        # They receive a copy, and perhaps more: `key_of(function, *args, **kwargs)`.
         spread = [part for each in handing for part in _spread(each)]
         return _is_only_read(wrapper, {args, kwargs}, spread)
     return bool(handing) and _is_only_read(wrapper, {args, kwargs}, handing)
@@ -163,7 +163,7 @@ def _spread(call: ast.Call) -> list[ast.expr]:
 def _hands(call: ast.Call, args: str, kwargs: str, receiver: str) -> bool:
     match call:
         case ast.Call(_, [*leading, ast.Starred(ast.Name(first))], [ast.keyword(None, ast.Name(second))]):
-            # The `__call__` of a base, taken from its class, is given `self` first.
+            # The `__call__` of a base, taken from its class, receives `self` first.
             own = all(isinstance(each, ast.Name) and each.id == receiver for each in leading)
             return own and (first, second) == (args, kwargs)
         case _:

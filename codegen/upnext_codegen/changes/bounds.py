@@ -163,7 +163,7 @@ def are_digits_tighter(owner: str, had: Mapping[str, str], has: Mapping[str, str
         return name == "max_digits" or _exceeds(was.places, places)
     if name == "decimal_places" and _exceeds(was.places, places):
         return True
-    # What is left for digits before the point: the one that changed is to blame for it.
+    # The digits left before the point: whichever limit changed is the cause.
     to_blame = "max_digits" if had.get("decimal_places") == has.get("decimal_places") else "decimal_places"
     left = None if total is None or places is None else max(0, total - places)
     return name == to_blame and _exceeds(was.whole, left)

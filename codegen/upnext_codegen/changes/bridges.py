@@ -99,7 +99,7 @@ class Bridges:
             left.remove(step)
             used.append(step)
             if step.gives is None:
-                return Way(True, tuple(used))  # What it gives is not said, and taken at its word.
+                return Way(True, tuple(used))  # Its result is not declared, and trusted.
             state = after(state, step)
             reason = suits(state)
             if not reason:

@@ -35,7 +35,7 @@ def tighter(
     strips = _STRIPS in now and _STRIPS not in was
     for constraint in sorted(has):
         name, _, text = constraint.partition("=")
-        # Of another type, or without the blanks around it, a length is another one.
+        # For another type, or without the surrounding blanks, a length means something else.
         is_measured_anew = name in {"min_length", "max_length"} and (strips or written != read)
         if name == UNKNOWN_CONSTRAINT or (constraint in had and not is_measured_anew):
             continue
@@ -72,7 +72,7 @@ def _is_tighter(written: Type, read: Type, had: Mapping[str, str], has: Mapping[
                 return False
             return is_certain if earlier is None else earlier % step != 0
         case "pattern" if owner in _TEXTS:
-            # Which texts two patterns have in common is not worked out.
+            # Which strings match both patterns is not computed.
             return is_certain and "pattern" not in had and has[name] not in _ANY_TEXT
         case "max_digits" | "decimal_places" if owner in NUMBERS:
             return are_digits_tighter(owner, had, has, name)
@@ -111,12 +111,12 @@ def satisfies(value: LiteralValue | float, name: str, text: str) -> bool:
         results = {"gt": value > limit, "ge": value >= limit, "lt": value < limit, "le": value <= limit}
         if name in results:
             return results[name]
-        return isinstance(value, float) or value % limit == 0  # what floats are multiples of depends on rounding
+        return isinstance(value, float) or value % limit == 0  # whether a float is a multiple depends on rounding
     return True
 
 
 def _matches(pattern: str, value: str) -> bool:
     try:
         return re.search(pattern, value) is not None
-    except re.error:  # pydantic's patterns are those of Rust
+    except re.error:  # pydantic's patterns use Rust's syntax
         return True

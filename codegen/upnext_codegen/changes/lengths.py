@@ -30,7 +30,7 @@ class Lengths(NamedTuple):
 _TEXTS = {
     "builtins:bool": Lengths(4, 5),
     "builtins:float": Lengths(3, 24),
-    "builtins:int": Lengths(1, 20),  # as keys, and of 64 bits: no key is longer
+    "builtins:int": Lengths(1, 20),  # as keys, 64 bits each: no key is longer
     "datetime:date": Lengths(10, 10),
     "datetime:datetime": Lengths(19, 32),
     "datetime:time": Lengths(8, 21),

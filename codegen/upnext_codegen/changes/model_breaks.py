@@ -65,7 +65,7 @@ class ModelBreaks:
         for broken in self._found.values():
             found = broken.difference
             model = self.now[found.owner].model
-            assert model is not None  # else nothing of it would be certain
+            assert model is not None  # otherwise nothing about it would be certain
             message, way_out = self._words(found, model, self._whose(broken.events))
             finding = Finding.of(code=_CODES[found.kind], message=message, place=_place(found, model), help=way_out)
             yield Change(finding, tuple(sorted(broken.events)), f"{found.owner.partition(':')[2]}.{found.field}")

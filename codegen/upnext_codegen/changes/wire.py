@@ -78,7 +78,7 @@ class Wire:
         key = (was, now, takes_bools)
         if key in self._known:
             return self._known[key]
-        self._known[key] = ()  # What refers to itself is whatever the rest of it makes of it.
+        self._known[key] = ()  # A reference to itself is decided by the rest of the type.
         if self._depth < MAX_CHANGED_TYPE_DEPTH:
             self._depth += 1
             try:
@@ -115,7 +115,7 @@ class Wire:
         if all(one.kind in {Kind.NARROWED, Kind.CONSTRAINED} for each in bad for one in each):
             return True
         if self._is_backwards or self._holds_another_class(was, now):
-            return False  # Whether it is one does not matter the other way round.
+            return False  # The other direction does not depend on it.
         if self._backwards is None:
             self._backwards = Wire(self.now, self.earlier, _is_backwards=True)
         return self._backwards.fits(now, was)
@@ -153,7 +153,7 @@ class Wire:
         if values is not None or taken is not None:
             found = tuple(self._compared_values(written, values, read, taken, takes_bools))
         else:
-            # A number with limits takes no bool, wherever it stands.
+            # A number with limits accepts no bool, at any depth.
             found = tuple(self._compared_shapes(written, read, takes_bools and not has))
             found = found or tuple(self._missing_tags(written, had, read, has))
         yield from found
@@ -170,7 +170,7 @@ class Wire:
         before, after = model_of(was, self.earlier), model_of(now, self.now)
         known = _tags(had)
         for field_ in (each for each in after.fields if each.name in _tags(has)):
-            # pydantic looks for it under its alias and its name, whatever the model itself is read from.
+            # pydantic looks for it under its alias and its name, whatever the source of the model.
             by_name = (each for each in before.fields if field_.name in each.written_keys)
             source = _source(field_, before.fields) or next(by_name, None)
             is_written = source is not None and (source.is_always_given or before.facts.form not in _LEAVES_OUT)
@@ -191,7 +191,7 @@ class Wire:
             return
         values = values or _FEW.get(was)
         if values is None:
-            # More values than a few fit the type, if anything is known of it.
+            # If the type is known at all, more than a few values fit it.
             if category(was, self.earlier) != "unknown":
                 yield Difference(Kind.NARROWED)
             return

@@ -99,7 +99,7 @@ def _fields(
             if named[name].required != asked[name]:
                 yield f'{_needs(named[name].required)} "{name}", and {_needs(asked[name])} it in the lock'
             here, there = named[name].type, locked[name].type
-            # A lock has the type that suits all handlers: with others it says little of this one.
+            # A lock has the type that suits all handlers: if there are several, it says little about this one.
             if len(locked[name].asked_by) == 1 and not is_same(here, there):
                 was, now = distinct_texts((here, there))
                 other = f"{now} in the lock" if was != now else f"another {now} in the lock"

@@ -90,7 +90,7 @@ def _successor(identity: Identity, new: Iterable[Identity]) -> Identity | None:
         return 2 * (each[2] == name) + (each[0] == worker) + (bool(event) and each[1] == event)
 
     best = max(candidates, key=alike, default=None)
-    # Of tasks the worker and the name say it all, of handlers two of three have to be the same.
+    # For tasks, worker and name are enough; for handlers, two of the three have to match.
     return best if best is not None and alike(best) >= (2 if event else 1) else None
 
 

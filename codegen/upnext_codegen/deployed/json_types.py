@@ -111,7 +111,7 @@ class JsonTypes:
         if "const" in schema or "enum" in schema:
             return _literal([schema["const"]] if "const" in schema else _list(schema["enum"]))
         kind: object = schema.get("type")
-        if isinstance(kind, list) and kind:  # which only schemas have that user code gives
+        if isinstance(kind, list) and kind:  # found only in schemas that user code provides
             return union([self.read({**schema, "type": str(each)}) for each in cast("list[object]", kind)])
         if not isinstance(kind, str):
             return ANY
@@ -145,11 +145,11 @@ class JsonTypes:
             facts = _enum(schema)
             self.classes.setdefault(name, facts)
             return ClassType(module, qualname)
-        if "properties" not in schema:  # a root model is what its one field is
+        if "properties" not in schema:  # a root model has the type of its one field
             return self._of_plain(schema)
-        # Of a generic class each parametrisation has a name of its own: `Page[int]`.
+        # Each parametrisation of a generic class has its own name: `Page[int]`.
         if name not in self.classes:
-            self.classes[name] = ClassFacts()  # which refers to itself, perhaps
+            self.classes[name] = ClassFacts()  # which may refer to itself
             self._classes_around += 1
             self.classes[name] = self._object(schema, form)
             self._classes_around -= 1

@@ -134,7 +134,7 @@ class PayloadChecks:
         """Return the check of a value; None if anything is accepted, or nothing is certain."""
         key = (written, takes_bools)
         if key not in self._known:
-            # A type that holds itself is looked up when a value is there.
+            # A recursive type is looked up once there is a value.
             self._known[key] = Check.of(
                 lambda value: None if (found := self._known[key]) is None else found.problem(value)
             )
@@ -172,7 +172,7 @@ class PayloadChecks:
             return one_of(plain, [value for _, value in values])
         what = category(plain, self.classes)
         makers: dict[str, Callable[[], Check]] = {
-            # A number with limits takes no bool, wherever it stands.
+            # A number with limits accepts no bool, at any depth.
             "scalar": lambda: scalar(plain, takes_bools=takes_bools and not constraints),
             "array": lambda: self._array(plain, takes_bools),
             "mapping": lambda: self._mapping(plain, takes_bools),

@@ -74,7 +74,7 @@ def one_of(plain: Type, values: Sequence[Any]) -> Check | None:
     def check(value: Any) -> Problem | None:
         if value is not None and not isinstance(value, str | int | float):
             return refusal
-        # To an enum 1.0 and true are 1, to a Literal true is not.
+        # An enum accepts 1.0 and true as 1; a Literal does not accept true.
         is_one = value in members if is_enum or isinstance(value, float) else typed(value) in literals
         return None if is_one else refusal
 
@@ -120,7 +120,7 @@ def limited(check: Check, plain: Type, constraints: frozenset[str]) -> Check:
     key = class_key(plain) if isinstance(plain, ClassType) else ""
     pairs = [(name, text) for name, _, text in (each.partition("=") for each in sorted(constraints))]
     known = [(name, text) for name, text in pairs if name != UNKNOWN_CONSTRAINT]
-    # For values written as text, and for sets, the limit is not about the JSON value.
+    # For values written as text, and for sets, the limit does not apply to the JSON value.
     if not known or key not in {"builtins:int", "builtins:float", "builtins:str", "builtins:list", "builtins:dict"}:
         return check
 

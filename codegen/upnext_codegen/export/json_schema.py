@@ -28,7 +28,7 @@ GENERATED = "x-upnext-generated"
 """Says in a file that upnext wrote it, and may replace it."""
 
 _PLAIN = {"builtins:bool": "boolean", "builtins:int": "integer", "builtins:float": "number", "builtins:str": "string"}
-# A time in a payload has no offset, which the format "time" asks for.
+# A time in a payload has no offset, which the format "time" requires.
 _FORMATS = {
     "datetime:date": "date",
     "datetime:datetime": "date-time",
@@ -138,9 +138,9 @@ class SchemaWriter:
 
     def _reference(self, plain: Type) -> dict[str, Any]:
         assert isinstance(plain, ClassType)
-        name = full_text(plain)  # each parametrisation of a generic class is a schema of its own
+        name = full_text(plain)  # each parametrisation of a generic class has its own schema
         if name not in self.definitions:
-            self.definitions[name] = {}  # which refers to itself, perhaps
+            self.definitions[name] = {}  # which may refer to itself
             self.definitions[name] = self.model(plain)
         return {"$ref": f"#/$defs/{quote(name.replace('~', '~0').replace('/', '~1'))}"}
 

@@ -74,7 +74,7 @@ class _Certain(SchemaWriter):
 
     def model(self, plain: ClassType) -> dict[str, Any]:
         if any(asks_nothing(alternatives(each.type, self.classes)) for each in model_of(plain, self.classes).fields):
-            self.uncertain(plain)  # what cannot be known of a field is written like `Any`
+            self.uncertain(plain)  # a field of unknown type is written like `Any`
         return super().model(plain)
 
     def uncertain(self, written: Type) -> dict[str, Any]:

@@ -66,7 +66,7 @@ class _Writer:
             if own not in self.classes:
                 self.classes[own] = _declared(own, self._object(found) if found else "unknown", each)
         receivers = ", ".join(f"{each.name} of {each.worker}" for each in event.receivers)
-        # What further fields hold would have to suit those that have a name.
+        # The type of further fields would have to cover the named ones too.
         further = "" if schema["additionalProperties"] is False else "  [key: string]: unknown;\n"
         return _declared(name, self._object(schema, further), f"`{event.name}`, received by {receivers}")
 

@@ -39,7 +39,7 @@ def discover_ahead(project: Project) -> Generator[Callable[[], Discovery]]:
         with os.fdopen(reading, "rb") as pipe:
             yield lambda: _received(pipe) or discover(project)
     finally:
-        # A failed run does not wait for it, and until it is waited for, no other process can get its number.
+        # A failed run does not wait for it, and until then no other process can get its process id.
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
 
@@ -68,7 +68,7 @@ def _start(project: Project) -> tuple[int, int] | None:
 def _send(project: Project, reading: int, writing: int) -> NoReturn:
     """Run the other process; if anything goes wrong there, this one will find out by itself."""
     try:
-        # With this one's end open in both, the other would wait for ever for somebody to read what it says.
+        # If both held this end open, the other process would wait for ever for a reader of its output.
         os.close(reading)
         found = discover(project)
         data = marshal.dumps(([*map(tuple, found.files)], *found[1:]))

@@ -107,8 +107,8 @@ class Cache:
         # Created or left alone: a link there is not followed.
         with contextlib.suppress(FileExistsError), (folder / ".gitignore").open("x", encoding="utf-8") as ignore:
             ignore.write("*\n")
-        # A delta that another process writes meanwhile is replaced by this one, or this one by that: either is true of
-        # what its own process saw. Beside another cache than its own it is not believed.
+        # A delta that another process writes meanwhile is replaced by this one, or this one by that: each is true of
+        # what its own process saw. Next to any other cache than its own it is ignored.
         body = written(self._delta.followed(self.known, known)) if self._base else b""
         if self._base and len(body) * _SHARE < self._size:
             replace(folder / _DELTA, _head(digest(body), self._base) + b"\n" + body)
@@ -189,7 +189,7 @@ def read_own(path: Path) -> bytes:
     Raises:
         OSError: If there is none, or a link or a pipe instead of it.
     """
-    # A pipe would otherwise be waited for until somebody writes to it.
+    # Otherwise opening a pipe would wait until something writes to it.
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     with os.fdopen(handle, "rb") as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):

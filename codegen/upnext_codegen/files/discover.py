@@ -175,7 +175,7 @@ def _enter(walk: _Walk, entry: os.DirEntry[str], folder: _Folder, names: set[str
         elif name.endswith(".pyi") or (name == LOCK and folder.path):
             walk.stubs.append(path)
     except OSError:
-        return  # Gone since the folder was listed: as if it had never been there.
+        return  # Deleted since the folder was listed: treated as absent.
 
 
 def _enter_folder(walk: _Walk, folder: _Folder, name: str, names: set[str]) -> None:
@@ -241,7 +241,7 @@ def _follow_links(walk: _Walk) -> list[tuple[str, str]]:
     aliases: list[tuple[str, str]] = []
     root = os.path.realpath(walk.root)
     for link, is_folder in sorted(walk.links):
-        with suppress(OSError):  # Gone since the folder was listed, or one that leads nowhere, as some below /proc do.
+        with suppress(OSError):  # Deleted since the folder was listed, or a dangling link, like some below /proc.
             aliases += _follow_link(walk, root, link, is_folder=is_folder)
     return aliases
 

@@ -225,7 +225,7 @@ class FileIndex:
             with open(f"{self.root}/{path}", "rb") as file:  # noqa: PTH123
                 return file.read()
         except FileNotFoundError:
-            return None  # Gone since the walk: as if it had never been there.
+            return None  # Deleted since the walk: treated as absent.
         except OSError as error:
             self.closed[path] = error.strerror or "it cannot be opened"
             return None
@@ -245,7 +245,7 @@ def decoded(data: bytes) -> tuple[bytes, Fault]:
         text = decode(data)
     except SourceError as error:
         return data, (error.line, error.column, error.reason)
-    # Most files are ASCII or UTF-8 as they are.
+    # Most files are plain ASCII or UTF-8.
     return (data if data.isascii() else text.encode("utf-8", "replace")), ()
 
 

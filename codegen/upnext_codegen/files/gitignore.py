@@ -146,7 +146,7 @@ def _rule(line: str) -> Rule | None:
     text = text.rstrip("/")
     if not text:
         return None
-    # A slash anywhere but at the end ties the pattern to its own folder; `**/` unties it again.
+    # A slash anywhere but at the end anchors the pattern to its folder; `**/` removes the anchor again.
     segments = ([] if "/" in text else ["**"]) + text.lstrip("/").split("/")
     merged = tuple(each for n, each in enumerate(segments) if each != "**" or segments[n - 1 : n] != ["**"])
     try:

@@ -156,7 +156,7 @@ def read_patterns(path: str, folder: str) -> Patterns:
 
 def _lines(path: str) -> list[str]:
     try:
-        # A pipe would be waited for; git, too, skips a byte order mark.
+        # Opening a pipe would block; git, too, skips a byte order mark.
         if not stat.S_ISREG(Path(path).stat().st_mode):
             return []
         return Path(path).read_text(encoding="utf-8-sig", errors="replace").split("\n")

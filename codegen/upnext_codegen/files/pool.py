@@ -131,7 +131,7 @@ class _Forks(Generic[_Result]):
         number = next(self._waiting, None)
         if number is None:
             return
-        with contextlib.suppress(OSError):  # It has died: its portions go to the others, and this one is done here.
+        with contextlib.suppress(OSError):  # It has died: its portions go to the others, and this one is read here.
             connection.send(number)
             self._in_hand[connection] = number
 

@@ -13,9 +13,9 @@ _PATIENCE = 20.0
 _MOST_PATHS = 500
 """Paths on one command line; of more, all that git tracks is listed."""
 _SETTINGS = (
-    # What would run a program that the repository's own settings name, or write to the repository.
+    # Settings that would run a program named by the repository, or write to the repository.
     *("core.fsmonitor=false", "core.hooksPath=/dev/null", "core.untrackedCache=false"),
-    # A repository of another user, as in a container: its index is read like its sources, and nothing of it is run.
+    # A repository of another user, as in a container: its index is read like its sources, and nothing in it is run.
     "safe.directory=*",
 )
 

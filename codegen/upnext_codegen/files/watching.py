@@ -63,7 +63,7 @@ def _next(look: Look, before: Sight) -> Sight:
     """
     last, rest, outputs = before, 0.0, before.outputs
     while True:
-        # What the looking took is counted in time of the processor: on the clock a busy machine would stop the watch.
+        # The cost of a look is measured in CPU time: by the clock, a busy machine would stop the watch.
         began = time.thread_time()
         if rest <= 0 or tuple(map(times, last.paths)) != last.times:
             last = look(last.paths)

@@ -144,7 +144,7 @@ class Fixer:
             except OSError:
                 data = None
             source = None if data is None else Source.read(data)
-            # What libcst does not give back byte for byte is left alone.
+            # A file that libcst does not reproduce byte for byte is left alone.
             if data is None or source is None or source.text.encode(source.module.encoding) != data:
                 self._read[name] = None
             else:
@@ -229,7 +229,7 @@ def _restore(path: Path, before: bytes) -> None:
 def _repaired(file: _File, repairs: Iterable[_Repair], handled: NearNames) -> bytes:
     """The file with all possible changes applied."""
     by_target: defaultdict[cst.FunctionDef | _Repair, list[_Repair]] = defaultdict(list)
-    # From the end, so that the places of those before stay what they are.
+    # From the end, so that earlier positions stay valid.
     for each in sorted(repairs, key=lambda one: (one.place, one.kind), reverse=True):
         function = None if each.kind == "spell" else file.source.function(each.place)
         by_target[each if function is None else function].append(each)

@@ -75,7 +75,7 @@ class Calls:
             current = waiting.pop(0)
             for each, always in self._called(current):
                 runs = always and found[current]
-                # One that is reached again, without a condition, is examined again.
+                # One that is reached again, now unconditionally, is examined again.
                 if each not in found or (runs and not found[each]):
                     found[each] = runs
                     waiting.append(each)

@@ -104,13 +104,13 @@ class Standings:
 
     def _followed(self, way: list[_Step]) -> bool:
         if any(isinstance(step.parent, ast.Lambda | ast.GeneratorExp) for step in way):
-            return False  # When that runs is not known.
+            return False  # It is unknown when that runs.
         found = False
         for step in reversed(way):
             if isinstance(step.parent, ast.Call) and step.parent is not way[-1].child:
                 found = found or not _is_safe(step.parent)
             if isinstance(step.parent, _LOOP) and step.field in {"body", "test"}:
-                return True  # The next turn is one more.
+                return True  # The next iteration calls it again.
             if isinstance(step.parent, _COMPREHENSION):
                 return True
             if not isinstance(step.child, ast.stmt):
@@ -242,7 +242,7 @@ def _lost(body: Body, way: list[_Step]) -> str:
     outer = way[-2] if len(way) > 1 else step
     match step.parent:
         case ast.Expr():
-            # Type checkers report it, where they look at all.
+            # Type checkers report it in code that they check.
             return "" if _is_checked(body) else "is never awaited"
         case ast.BoolOp() | ast.IfExp() if isinstance(outer.parent, ast.Expr) and step.field != "test":
             return "is never awaited"

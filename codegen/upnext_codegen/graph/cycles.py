@@ -35,7 +35,7 @@ def _certain(graph: Graph, event: str) -> dict[str, Send]:
     found: dict[str, Send] = {}
     for handler in graph.handlers.get(event, ()):
         if handler.arms:
-            continue  # It may not be there at all.
+            continue  # It may not exist.
         for send in _always(graph, handler):
             found.setdefault(send.names[0], send)
     return found

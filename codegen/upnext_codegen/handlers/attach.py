@@ -145,7 +145,7 @@ class Attacher:
                 self._task_of(self.evaluator.value(site.call, site.use), (call, use))
             case values.Method(values.WorkerValue(), "task"):
                 self._task_of(self.evaluator.value(site.call, site.use), (site.call, site.use))
-            case values.Method(values.WorkerValue(), "cron"):  # kept perhaps, and no decorator here
+            case values.Method(values.WorkerValue(), "cron"):  # perhaps stored for later; not a decorator here
                 self.found.findings += wrong_options(self.evaluator, site.call, site.use)
             case _:
                 pass
@@ -286,7 +286,7 @@ class Attacher:
     ) -> None:
         if isinstance(targets[0], values.FunctionRef | values.ClassRef):
             for number, target in enumerate(targets):
-                # Of functions that arms bind to one name, only one is attached.
+                # If branches bind several functions to one name, only one of them is attached.
                 chosen = ((-site.place.line, number),) if len(targets) > 1 else ()
                 self.attach(event, target, options, site._replace(branches=(*site.branches, *chosen)))
         elif event.name is None:

@@ -52,7 +52,7 @@ class AttachedInside:
         if isinstance(func, values.PartialFunction | values.Instance):
             func = self.evaluator.called_function(func)
         if not isinstance(func, _FUNCTIONS | values.ClassRef) and len(call.args) + len(call.keywords) < 2:
-            return False  # What is from outside the project needs an event and a function.
+            return False  # Code outside the project needs both an event and a function.
         if isinstance(func, ExternalName) and func.name in _CALLING_NOTHING:
             return False
         given = [each for each in plain_arguments(call, use) if self._is_ours(each)]
@@ -62,7 +62,7 @@ class AttachedInside:
             return self._by_class(func, given, call)
         if isinstance(func, _FUNCTIONS):
             return self._by_function(func, filled_parameters(self.evaluator, func, given, call), 0)
-        # What is from outside the project may call whatever else it is given.
+        # Code outside the project may call any of its other arguments.
         return any(self._by_whatever(each) for each in plain_arguments(call, use) if each not in given)
 
     def by_method(self, owner: ast.expr, methods: Iterable[str], given: tuple[ast.expr, ...], use: Use) -> bool:
@@ -87,7 +87,7 @@ class AttachedInside:
 
     def by_class_statement(self, cls: values.ClassRef) -> bool:
         """Whether the bases or the metaclass of a class attach handlers to one of its events."""
-        # What the class has is asked first: that takes no other file in most cases, where its bases do.
+        # The body of the class comes first: it rarely needs another file, whereas the bases do.
         around = Use(cls.definition.scope, cls.definition.line)
         given = {one.arg for one in class_node(cls).keywords if one.arg and self._is_ours_here(one.value, around)}
         has_own = any(map(self._is_event_of_class, self.evaluator.body_of(cls).definitions.values()))
@@ -153,7 +153,7 @@ class AttachedInside:
     def _by_class(self, cls: values.ClassRef, given: list[Argument], call: ast.Call) -> bool:
         init = self.evaluator.called_function(cls)
         if not isinstance(init, values.FunctionRef):
-            # A dataclass or the like: its fields are what it is given.
+            # A dataclass or similar: its fields are its arguments.
             return self._any_method(cls, {""})
         names = filled_parameters(self.evaluator, init, given, call)
         return self._by_function(init, names, 0) or self._any_kept(init, names)
@@ -273,7 +273,7 @@ def filled_parameters(evaluator: Evaluator, function: _Function, given: list[Arg
         if each.keyword in known:
             found.add(each.keyword)
         elif each.keyword == "**":
-            found |= known  # Whatever is unpacked may be any of them.
+            found |= known  # An unpacked value may be any of them.
         elif each.keyword == "" and each.node in call.args and call.args.index(each.node) < len(positional):
             found.add(positional[call.args.index(each.node)])
         else:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from upnext_codegen.names.scopes import Use
 
 
-# The runtime has the same rule in upnext/names.py; a scan does without the runtime, and a test holds the two together.
+# The runtime has the same rule in upnext/names.py; a scan does not import the runtime, and a test compares the two.
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:/-]{0,199}")
 _LONGEST = 200
 

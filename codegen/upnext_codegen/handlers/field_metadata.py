@@ -97,5 +97,5 @@ def former_names(evaluator: Evaluator, annotation: ast.expr | None, use: Use) ->
                 case values.Constant(str() as name):
                     found[name] = None
                 case _:
-                    pass  # where it cannot be known, an earlier payload may look like one that breaks
+                    pass  # without it, a valid earlier payload may look like a breaking one
     return tuple(found)

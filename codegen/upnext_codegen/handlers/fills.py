@@ -120,7 +120,7 @@ class Filling:
                     yield from self._targets(use).of(each.value, each.use, HELD)
             method = method if "self" in keeping.parameters else None
         elif not isinstance(func, values.ClassRef):
-            # What is from outside of the project may call what it is given with the rest.
+            # Code outside the project may call one argument with the others.
             for other in [exports.evaluator.value(each.value, use) for each in arguments if each not in given]:
                 if isinstance(other, _FUNCTIONS):
                     yield from self._kept(other, {each.arg for each in arguments_of(_node(other))}).fills

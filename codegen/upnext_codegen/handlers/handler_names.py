@@ -91,7 +91,7 @@ def _decorated(evaluator: Evaluator, decorator: ast.expr, use: Use, name: str | 
         return _wrapped(evaluator, decorator, use)
     found = evaluator.value(decorator, use)
     if not isinstance(found, values.FunctionRef) or not evaluator.body_of(found).returns:
-        return name  # Whatever is from elsewhere mostly keeps it, by `functools.wraps`.
+        return name  # Decorators from other packages mostly keep it, through `functools.wraps`.
     body = evaluator.body_of(found)
     node = function_node(found)
     if any(isinstance(each, ast.Attribute) and each.attr == "__name__" for each in _assigned(node)):

@@ -127,7 +127,7 @@ class Config:
     def _limited(self, written: Type, limits: frozenset[str]) -> Type:
         own = {each.partition("=")[0] for each in limits}
         added = {f"{name}={text}" for name, text in self.of_texts.items() if name not in own and text}
-        # Blanks count only where a text must not be empty; without that, a lock need not say of them.
+        # Stripping blanks matters only if a text must not be empty; otherwise a lock need not mention it.
         is_needed = any(each.startswith("min_length=") for each in (*added, *limits))
         added = {each for each in added if is_needed or not each.startswith("strip_whitespace=")}
         return constrained(written, added) if written == _STR else written
@@ -214,7 +214,7 @@ class _Settings:
         found = definitions(self.constraints.evaluator, value, use)
         one = found[0] if len(found) == 1 else None
         binding = one.binding if isinstance(one, Definition) else None
-        # What a class has for its configuration is that of its bases as well.
+        # The configuration of a class includes that of its bases.
         is_config = isinstance(value, ast.Attribute) and value.attr == "model_config"
         if (
             is_config

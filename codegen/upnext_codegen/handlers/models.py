@@ -167,7 +167,7 @@ class Models:
         body = self.evaluator.body_of(ref)
         self._config.apply(found.config, node, body.every(), use, Use(body))
         found.config.loose.update(self._code.loose(found.kind, body.every(), Use(body)))
-        if form:  # Of a class that only inherits from a dataclass, annotations are not fields.
+        if form:  # In a class that only inherits from a dataclass, annotations are not fields.
             self._own_fields(body, variables, found, total=not _is_false(node.keywords, "total"))
 
     def _own_fields(self, body: Scope, variables: Variables, found: _Collected, *, total: bool) -> None:
@@ -197,7 +197,7 @@ class Models:
             if one.name not in _NO_FIELDS | _ROOTS and not one.name.startswith(_ABSTRACT):
                 raise NotCertainError(f'its base class "{one.name}" is not of the project')
             return
-        # Of a class below a named tuple, annotations are not items; what a call makes is not read here.
+        # In a subclass of a named tuple, annotations are not items; the functional form is not read here.
         if (
             not isinstance(one, Definition)
             or not isinstance(one.binding, ClassDefinition)

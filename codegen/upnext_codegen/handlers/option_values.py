@@ -76,5 +76,5 @@ def _time(evaluator: Evaluator, call: ast.Call, use: Use) -> object:
     keywords: dict[str, Any] = {keyword: value for keyword, value in given if keyword}
     try:
         return timedelta(*(value for keyword, value in given if not keyword), **keywords)
-    except (TypeError, OverflowError, ValueError):  # not known, or what raises at run time too
+    except (TypeError, OverflowError, ValueError):  # unknown, or it raises at run time too
         return values.UNKNOWN

@@ -72,7 +72,7 @@ class Providers:
 
     def _parameters(self, function: values.FunctionRef, above: tuple[values.FunctionRef, ...]) -> Iterator[Finding]:
         use = Use(function.definition.scope)
-        if use.scope.kind == "class":  # of a method, something may be bound
+        if use.scope.kind == "class":  # arguments of a method may be bound
             return
         for formal in formals_of(function_node(function)):
             if formal.kind in {"args", "kwargs"}:

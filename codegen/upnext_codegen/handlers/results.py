@@ -35,6 +35,6 @@ def as_plain_json(returned: Type) -> Type:
 def _one_of(sides: tuple[Type, ...]) -> Type:
     found = tuple(dict.fromkeys(map(as_plain_json, sides)))
     if any(isinstance(each, AnyType) for each in found):
-        # Whether a part of it may be anything cannot be told from the rest, but None is still told apart.
+        # A part that may be anything cannot be distinguished from the rest, but None still can.
         return UnionType((ANY, NONE)) if NONE in found else ANY
     return found[0] if len(found) == 1 else UnionType(found)

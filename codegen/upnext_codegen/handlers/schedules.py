@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 OPTIONS = ("tz", "every", "catch_up")
 """What `.cron` takes beside what all tasks take."""
 
-# As the runtime has them in upnext/schedule.py; a test holds the two together.
+# The same as at run time, in upnext/schedule.py; a test compares the two.
 _SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(days=366)
 _FIELDS = "five fields, minute hour day month weekday, such as '0 3 * * *'"
 
@@ -125,7 +125,7 @@ def _is_zone(name: str) -> bool:
     try:
         ZoneInfo("UTC")
     except (LookupError, OSError):
-        return True  # this machine knows none at all, and says nothing of others
+        return True  # this machine has no time zones, so nothing can be checked
     try:
         ZoneInfo(name)
     except (LookupError, ValueError, OSError):

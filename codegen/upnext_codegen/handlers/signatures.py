@@ -236,7 +236,7 @@ class Signatures:
             items = items_of(self.annotations, unpacked, use)
         except UnwritableError as error:
             signature.findings.append(messages.unwritable(note, shown, str(error), error.way_out))
-            # What it names is not known, so neither is what it rejects.
+            # Its fields are unknown, and so is what it rejects.
             signature.extras, signature.extras_place = ANY, place
             return
         for key in items.keys.values():

@@ -112,7 +112,7 @@ def _decorators(
     node = getattr(target.binding, "node")  # noqa: B009 - a function's or a class's
     found = [each for each in node.decorator_list if mentions(each, names)]
     for each in node.decorator_list:
-        # What is given a handler by another decorator may keep it.
+        # An object that receives a handler from another decorator may keep it.
         if everything or found or (always and _is_on(each)):
             yield DecoratorSite(each, Use(target.scope, each.lineno, target.branches), target, function)
 

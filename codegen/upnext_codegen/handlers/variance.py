@@ -72,7 +72,7 @@ class Variances:
         if not _is_read_only(own, kind):
             return "invariant"
         if (ref, name) in self._active:
-            return "covariant"  # A class that refers to itself is whatever the rest of it makes of it.
+            return "covariant"  # A class's reference to itself is decided by the rest of the class.
         self._active.add((ref, name))
         try:
             return "invariant" if -1 in self._all_signs(ref, own, kind, name, use) else "covariant"

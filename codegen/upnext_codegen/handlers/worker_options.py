@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from upnext_codegen.names.evaluator import Evaluator
     from upnext_codegen.names.scopes import Use
 
-# As the runtime has them in upnext/worker.py, upnext/settings.py and upnext/limits.py; a test holds them together.
+# The same as at run time, in upnext/worker.py, upnext/settings.py and upnext/limits.py; a test compares them.
 _MOST_AT_ONCE, _MOST_PARTITIONS = 10_000, 64
 _SHORTEST_LEASE, _LONGEST_LEASE, _LONGEST_GRACE = 0.5, 86_400, 604_800
 _SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")

@@ -44,7 +44,7 @@ def _is_plain(
     use = Use(definition.scope, decorator.lineno, definition.branches)
     if harmless and isinstance(found := evaluator.value(decorator, use), ExternalName) and found.name in harmless:
         return True
-    # What cannot be of upnext is not followed into other files.
+    # A name that cannot come from upnext is not followed into other files.
     if not evaluator.may_be_ours(definition.scope, decorator):
         return False
     return isinstance(evaluator.value(decorator, use), _OURS)

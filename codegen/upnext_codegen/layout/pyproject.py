@@ -23,7 +23,7 @@ def read(folder: Path) -> Document:
     path = folder / NAME
     try:
         if exists(path) and not is_file(path):
-            raise ConfigurationError(f"{NAME} is not a file.")  # A pipe would be waited for.
+            raise ConfigurationError(f"{NAME} is not a file.")  # Opening a pipe would block.
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return {}

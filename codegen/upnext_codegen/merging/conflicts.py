@@ -118,7 +118,7 @@ def _attached_again(event: str, first: Handler, second: Handler) -> Finding:
         message=_already(event, second),
         place=other,
         help='attach the function once, or give it another name here: event.on(name="...")',
-        related=() if one == other else (Related(one, _FIRST),),  # A loop attaches by one call.
+        related=() if one == other else (Related(one, _FIRST),),  # A loop attaches through a single call.
     )
 
 

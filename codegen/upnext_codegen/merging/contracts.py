@@ -45,7 +45,7 @@ def contracts(
         is_open = name not in closed and extras_allowed(declarations[name], extra)
         merged = merge(name, handlers[name], classes, open_to_extras=is_open)
         events.append(merged.contract._replace(upcasts=upcasts.get(name, ())))
-        # What is wrong with handlers is said once, of the event as it is called now.
+        # Problems of handlers are reported once, under the current name of the event.
         if name in attached:
             findings += merged.findings
     handled = NearNames({*elsewhere, *(event.name for event in events if event.receivers)})

@@ -121,7 +121,7 @@ def _views(written: ClassType | TupleType, classes: Hierarchy) -> Iterator[tuple
     if isinstance(written, ClassType):
         yield class_name(written), written.args[0] if written.args else None
     else:
-        # Whatever a tuple is taken for, its first item is among the items.
+        # However a tuple is read, its first item is one of the items.
         first = written.items[0] if written.items else None
         yield from ((name, first) for name in classes.names_above(_TUPLE))
 

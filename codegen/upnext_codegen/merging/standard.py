@@ -11,7 +11,7 @@ import re
 from upnext_codegen.types import ClassFacts, ClassType
 
 _TABLE: dict[str, str] = {
-    # A plus marks a covariant parameter. What follows the colon are the bases.
+    # A plus marks a covariant parameter. The bases follow the colon.
     "collections.abc:Sized": "",
     "collections.abc:Container[+T]": "",
     "collections.abc:Iterable[+T]": "",

@@ -194,10 +194,10 @@ class ImportGraph:
         found: set[str] = set()
         for name, _, source in _parted(interesting):
             if source == COMPUTED:
-                # Not what modules that make names up are called: too many files say such words of something else.
+                # Not the names of modules that compute names: too many files use such words for something else.
                 found |= self._words_of("/") & self._exported()
                 continue
-            # A name that only stands for modules matters no more than an import of them.
+            # A name that only refers to modules matters no more than an import of them.
             ways = self._ways_behind(name, source) if name else [source]
             if not ways:
                 return None
@@ -311,7 +311,7 @@ class ImportGraph:
         Of other files whose `__getattr__` makes up anything, it is the names by which they are reached.
         """
         if source not in self._words:
-            # Files that pass one another on in a cycle have the same words, which are put together once.
+            # Files that re-export one another in a cycle have the same words, which are collected once.
             for cycle in components((source,), self._unworded_ways):
                 self._words.update(dict.fromkeys(cycle, self._words_together(cycle)))
         words = self._words[source]
@@ -339,7 +339,7 @@ class ImportGraph:
                     # What a folder or a `__getattr__` provides is mostly requested by its own name.
                     found |= self.modules.own_names_of(way) if name == ANYTHING else {name}
         only = others.pop() if len(others) == 1 else frozenset[str]()
-        # What adds nothing to what it passes on has the same words, and no further copy of them.
+        # A file that adds nothing to what it re-exports shares the same set of words.
         return only if found <= only and not others else frozenset(found.union(only, *others))
 
     def _own_words_of(self, file: str) -> set[str]:

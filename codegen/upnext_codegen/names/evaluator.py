@@ -183,12 +183,12 @@ class Evaluator:
             return UNKNOWN
         if not isinstance(expr, _WORTH_KEEPING):
             return self._deeper(expr, use)
-        # Kept: a call looks at what it is called on more than once, and so does what that is called on.
+        # Cached: each call evaluates its receiver more than once, and so on down a chain of calls.
         key = (expr, use, self._frame_of(use.scope) if self._frames else ())
         if key not in self._expressions:
             cuts = self._cuts
             found = self._deeper(expr, use)
-            if self._cuts != cuts:  # it goes round in a cycle, and is something else when that is not entered here
+            if self._cuts != cuts:  # it is part of a cycle, and has another value if the cycle is entered elsewhere
                 return found
             self._expressions[key] = found
         return self._expressions[key]
@@ -266,7 +266,7 @@ class Evaluator:
         """The value of a name with these definitions."""
         if len(sources) == 1:
             return self._source(sources[0])
-        # Beside a value, an arm that only annotates the name says nothing new.
+        # If there is a value, a branch that only annotates the name adds nothing.
         valued = [each for each in sources if not _only_annotates(each)] or list(sources)
         return merged([self._source(each) for each in valued]) if valued else UNKNOWN
 
@@ -580,7 +580,7 @@ class Evaluator:
             found = self.returned(found)
             return values.EventValue(None) if isinstance(found, values.EventValue) else found
         if isinstance(found, values.EventValue) and owner.is_self:
-            return values.EventValue(None)  # A subclass may put another one in its place.
+            return values.EventValue(None)  # A subclass may override it.
         return found
 
     def _assigned(self, cls: values.ClassRef, attr: str) -> Value | None:
@@ -773,7 +773,7 @@ class Evaluator:
         self, owner: values.WorkerValue | values.EventValue | values.TaskValue, name: str, call: ast.Call, use: Use
     ) -> Value:
         if isinstance(owner, values.WorkerValue):
-            if name == "cron":  # what it is given first is not a function
+            if name == "cron":  # its first argument is not a function
                 return values.TaskDecorator(owner, call, use)
             return self.event(owner, call, use) if name == "event" else self._task(owner, call, call, use)
         if name in {"options", "within"}:
@@ -1055,7 +1055,7 @@ class Evaluator:
         """
         scope = self._scope_of(function)
         if scope not in self._attaching:
-            self._attaching[scope] = []  # A function that calls itself attaches nothing more by that.
+            self._attaching[scope] = []  # A recursive call attaches nothing more.
             self._attaching[scope] = self._attaching_calls(scope)
         return self._attaching[scope]
 
@@ -1148,8 +1148,8 @@ class Evaluator:
         if key in self._open_calls:
             return self._cut()
         if key not in self._returned:
-            # Of functions that call one another in a cycle each is asked once: there are as many ways round as there
-            # are choices at every turn.
+            # Functions that call one another in a cycle are each evaluated once: there are as many ways round as
+            # choices at every turn.
             self._returned[key] = UNKNOWN
             if len(self._frames) < _DEEPEST_CALL:
                 self._open_calls.add(key)
@@ -1443,7 +1443,7 @@ class Evaluator:
             if not isinstance(each, Definition) or value is None:
                 result.append(function_of(self.defined((each,))))
             elif isinstance(value, ast.Call) and _is_given(value, each.name) and depth < _DEEPEST_CALL:
-                # `f = cached(f)`, as a decorator would have it.
+                # `f = cached(f)`, as a decorator would do.
                 result += self._bound_to(self.lookup.name(each.use, each.name, without=each), depth + 1)
             else:
                 result += self._functions(value, each.use, depth + 1)

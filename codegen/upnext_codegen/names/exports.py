@@ -373,7 +373,7 @@ class Exports:
         made_up = self._made_up(module)
         carried = {name: self._exported(module, name) for name in self.interest(module).names.all}
         for owner in made_up.owners:
-            # What `__getattr__` takes from another module by its own name is as if a star import had brought it.
+            # A name that `__getattr__` takes from another module counts like one from a star import.
             for name in {*own_names(self.of(owner.file or ""))} - module.scope.definitions.keys():
                 carried.setdefault(name, self._carried_from(owner, name, module.file))
         ways = {ANYTHING: {way for each in made_up.modules for way in (self._ways_of(each) if each else "/")}}
@@ -534,7 +534,7 @@ class Exports:
             case values.Ambiguous("send"):
                 return False
             case values.Instance() | values.ClassRef() | ModuleRef():
-                # What merely has an event is put everywhere, as an application is, and would make all of that suspect.
+                # An object that merely has an event, like an application, goes everywhere: all of it would be suspect.
                 return False
             case _:
                 return self.carries(value, use.file)
@@ -607,7 +607,7 @@ class Exports:
         match value:
             case values.ContainerValue(node, use):
                 yield from self.evaluator.items(value)
-                # A loop over it takes its keys as well.
+                # A loop over it also takes its keys.
                 keys = node.keys if isinstance(node, ast.Dict) else []
                 yield from (self.evaluator.value(each, use) for each in keys if self._may_be_key(use.scope, each))
             case values.Namespace(items):

@@ -99,8 +99,8 @@ class Lookup:
             self._members[key] = found
             self._empty.clear()
         elif not found:
-            # But it is asked once for the question at the start: of modules that all import one another there are as
-            # many ways round as there are orders of them.
+            # Tried once per question all the same: among modules that all import one another there are as many ways
+            # round as orders of them.
             self._empty.add(key)
         return found
 

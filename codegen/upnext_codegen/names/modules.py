@@ -104,7 +104,7 @@ class Modules:
                 found.add("")
             if file in self._links:
                 found.update(("", "*", *self.names_leading_to(file)))
-        # A package counts where anything in it exports something, whatever that is.
+        # A package counts if anything in it exports anything.
         for folder in folders_of(before) ^ folders_of(now):
             found.update(("", "*", folder.rstrip("/").rpartition("/")[2]))
         return found
@@ -152,7 +152,7 @@ class Modules:
         Returns:
             A module of the project, a name outside it, or None where the project should have the module and has not.
         """
-        # All files of a folder mean the same by a name.
+        # A module name means the same to all files of a folder.
         key = (name, importer.rpartition("/")[0])
         if key not in self._found:
             self._found[key] = self._find(name, importer)
@@ -316,7 +316,7 @@ def map_modules(
     }
     paths = installed | dict(aliases) | {file: file for file in files}
     folders: set[str] = set()
-    # The catalog's module has a package, whether or not it is written already.
+    # The catalog's module has a package, even before it is written.
     for path in (*paths, catalog or ""):
         folder = path.rpartition("/")[0]
         while folder and folder not in folders:

@@ -28,7 +28,7 @@ END = 1 << 60
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
 _INNER_SCOPES = frozenset({ast.Lambda, *_COMPREHENSIONS})
 _LEAVES = frozenset({ast.Constant, ast.Name, ast.Load, ast.Store})
-_GLOBAL = re.compile(r"(?:global|nonlocal)\b")  # Plain text at its beginning is looked for ten times as fast.
+_GLOBAL = re.compile(r"(?:global|nonlocal)\b")  # A pattern that begins with plain text is ten times as fast.
 _INDENTED_IMPORT = re.compile(r"(?:^[ \t]+|[;:][ \t]*)(?:lazy[ \t]+)?(?:from|import)[ \t]+upnext", re.MULTILINE)
 _BREAK = r"(?:[ \t\f]|\\\n)+"
 _HEAD = re.compile(rf"(?:async{_BREAK})?(?:def|class){_BREAK}")
@@ -408,7 +408,7 @@ class _Builder:
         scope = self.scope
         definition = Definition(name, binding, scope, line, branches, self.span)
         if name in self.globals:
-            # Some call of the function does it, some time: one more way the module's name can be bound.
+            # Some call of the function does it at some time: one more way to bind the module's name.
             definition.branches = (*branches, (line, ANY_TIME))
             scope = scope.module.scope
         elif name in self.nonlocals and (owner := self._owner_of(name)) is not None:
@@ -550,7 +550,7 @@ class _Builder:
     def returned(self, node: ast.Return, value: ast.expr | None, branches: BranchPath) -> None:
         """Read a `return`."""
         if self.scope.kind != "function":
-            # Python's parser lets it pass, and its compiler does not.
+            # Python's parser accepts it, its compiler does not.
             raise SourceError("'return' outside function", node.lineno, node.col_offset + 1)
         nothing = ast.Constant(None, lineno=node.lineno, col_offset=node.col_offset)
         self.scope.returns.append(Expression(value or nothing, branches))

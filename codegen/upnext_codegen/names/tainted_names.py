@@ -105,7 +105,7 @@ def _of_class(scope: Scope, node: ast.ClassDef, around: Names) -> tuple[Names, N
             if effects.gives:
                 found.add(each.name)
         if found <= members:
-            # A walk through the class looks there which of its methods hold one of these names.
+            # A walk through the class looks up here which of its methods contain one of these names.
             return _with_receivers(node, own, members) if members else own, inside
         fresh = found - members
         members |= found
@@ -153,9 +153,9 @@ def effects_of(definition: Definition, names: Names) -> Effects:
     """Determine by syntax alone what calling a function or class can lead to."""
     if not names.between(*definition.span):
         return Effects()
-    # Each is asked about again and again while the names around it become known, mostly names that it does not have.
+    # Called again and again for each definition as names become known, mostly with names that it does not use.
     among = names.among(definition)
-    # Which attributes of a module are of upnext depends on other files, and is to be noted for each that asks.
+    # Which attributes of a module come from upnext depends on other files: each caller has to record that itself.
     known = names.effects if among.modules else definition.scope.module.effects
     found = known.get((definition, among))
     if found is None:
@@ -186,7 +186,7 @@ def _given_parameters(scope: Scope) -> Iterator[ast.Call]:
         for call in walk(each.node):
             match call:
                 case ast.Call(ast.Name("exec")):
-                    pass  # What runs a text attaches nothing that it is given.
+                    pass  # Code that executes a string attaches none of its arguments.
                 case ast.Call(_, [ast.Name(given), *_]) if given in parameters:
                     yield call
                 case _:

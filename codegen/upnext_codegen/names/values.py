@@ -267,7 +267,7 @@ def _kind(value: Value) -> str:
 
 
 def _is_of_worker(value: Value) -> bool:
-    # As before `on` and `send` were told apart from `event`: an event's own methods belong to the event.
+    # Any method of a worker counts as the worker; the methods of an event belong to the event.
     return isinstance(value, Method) and isinstance(value.owner, WorkerValue)
 
 

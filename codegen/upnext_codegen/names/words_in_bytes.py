@@ -30,7 +30,7 @@ _AS = re.compile(rb"as[ \t\f\\\n]+([\w\x80-\xff]+)")
 _DEFINED = re.compile(rb"(?:def|class)[ \t]+([\w\x80-\xff]+)")
 _ASSIGNED = re.compile(rb"(?<![\w\x80-\xff])[\w\x80-\xff]++(?=[ \t]*+[=:,])")
 _NO_IMPORT = re.compile(rb"[ \t]*(?:except|(?:async[ \t]+)?with|case)\b[^:]*\Z")
-# (All of these begin with plain text where they can, which Python's regular expressions look for ten times as fast.)
+# (These begin with plain text if they can: Python's regular expressions are ten times as fast then.)
 _WORD = re.compile(rb"[\w\x80-\xff]+")
 _FEW = 30
 """Words that are looked for one by one in less time than it takes to list all attributes of a file."""
@@ -137,8 +137,8 @@ def takes_by_name(data: bytes, words: Collection[str], modules: Collection[str],
         return True
     if modules and stands_alone(data, modules, bound):
         return True
-    # What a module is called that is imported by a name that is worked out, nobody knows; the names that are taken of
-    # it are written out somewhere all the same.
+    # The name of a module that is imported by a computed name is unknown; the names taken from it are written
+    # out somewhere all the same.
     imports_any = b"import_module" in data or b"__import__" in data
     takes_any = imports_any and any(each in data for each in (b"getattr", b"__dict__", b"vars"))
     return any(each in data for each in _BY_PATH) or (takes_any and says_one(data, words))

@@ -131,11 +131,11 @@ class LocalTypes:
         return TupleType(tuple(map(self.read, items.types))) if items.needed == len(items.types) else ANY
 
     def _object(self, plain: ClassType) -> ClassType:
-        text = full_text(plain)  # each parametrisation of a generic class is a class of its own
+        text = full_text(plain)  # each parametrisation of a generic class is a separate class
         if text not in self._known:
             model = model_of(plain, self.classes)
             found = ClassType(CATALOG, self.definitions.name(self.source, text, plain.qualname.rpartition(".")[2]))
-            self._known[text] = found  # which refers to itself, perhaps
+            self._known[text] = found  # which may refer to itself
             key = f"{CATALOG}:{found.qualname}"
             self.definitions.classes[key] = ClassFacts(kind="typeddict")
             fields = tuple(

@@ -131,7 +131,7 @@ def _rewritten(text: str) -> Downleveled | None:
         rewriter = _Rewriter(text.split("\n"), module, positions)
         wrapper.module.visit(rewriter)
     except (libcst.ParserSyntaxError, RecursionError, MemoryError, SystemError, ValueError, KeyError):
-        return None  # KeyError: libcst has lost the place of something that is nested too deeply.
+        return None  # KeyError: libcst has no position for something that is nested too deeply.
     return Downleveled("\n".join(rewriter.lines), rewriter.type_parameters)
 
 
@@ -163,7 +163,7 @@ class _Rewriter(libcst.CSTVisitor):
         """Turn `type X = ...` into an assignment."""
         start = self.range_of(node).start
         self._write(start.line, start.column, "0;  ")
-        # Recorded even if empty: it is what tells an alias from an assignment.
+        # Recorded even if empty: it distinguishes an alias from an assignment.
         self.type_parameters[node.name.value, self.range_of(node.name).start.line] = ()
         self._take_parameters(node.name, node.type_parameters)
 
@@ -200,7 +200,7 @@ class _Rewriter(libcst.CSTVisitor):
             if swapped is not None and place.start.line == place.end.line:
                 self._write(place.start.line, place.start.column, swapped)
             else:
-                # A name that nothing defines: its value is not known, as that of the string.
+                # A name without a definition: its value is unknown, like that of the string.
                 self._blank(place)
                 one_line = place.start.line == place.end.line
                 self._write(place.start.line, place.start.column, "_" if one_line else "(_")

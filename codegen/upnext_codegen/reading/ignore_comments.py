@@ -6,7 +6,7 @@ import io
 import re
 import tokenize
 
-# Brackets that do not end, and longer words, are not such comments: they would silence everything by mistake.
+# Unclosed brackets and longer words are not such comments: they would silence everything by mistake.
 _COMMENT = re.compile(r"#\s*upnext:\s*ignore(?:\s*\[([^\]]*)\]|(?![\w-]|\s*\[))")
 
 

@@ -23,7 +23,7 @@ UNNAMED = frozenset({COMPUTED, LOOKED_UP})
 
 _GAP = rb"(?:[ \t\f]|\\\n)"
 _NAME = rb"[\w\x80-\xff]++"
-# None of them reads on over what no import can hold: a line can be as long as a file, and say `import` at every word.
+# None of them reads past what no import can contain: one line can fill a file and have `import` at every word.
 _NAMED = re.compile(
     rb"from(?=[ \t\f.\\])((?:GAP|\.)*+(?:(?!import\b)NAME(?:GAP*+\.GAP*+NAME)*+)?GAP*+)\bimport\b"
     rb"GAP*+(\((?:[^()#]|#[^\n]*+)*+\)|(?:[^\n\\;]|\\\n)*+)".replace(b"GAP", _GAP).replace(b"NAME", _NAME)

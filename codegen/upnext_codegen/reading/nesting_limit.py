@@ -40,7 +40,7 @@ class _Depth:
         elif mark in ")]}":
             self.anywhere = max(self.anywhere - 1, 0)
         if (self.inside == "#" and mark[-1] == "\n") or (mark == "\n" and len(self.inside) == 1):
-            self.inside = ""  # The end of a line ends comments and texts of one line.
+            self.inside = ""  # The end of a line ends comments and single-line strings.
             self._code("\n")
         elif self.inside:
             self.inside = "" if mark.startswith(self.inside) else self.inside

@@ -274,7 +274,7 @@ def _downleveled(text: SourceText, line: int) -> ast.Module | None:
 
         downleveled = downlevel(text.text, line)
     except ImportError:
-        return None  # No libcst for this Python: what the running one cannot parse is then a finding.
+        return None  # There is no libcst for this Python: code that it cannot parse is then a finding.
     if downleveled is None:
         return None
     try:

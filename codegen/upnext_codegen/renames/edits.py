@@ -153,7 +153,7 @@ class Edits:
 
     def _line(self, position: CodePosition) -> int:
         """The line of the text for a position in the tree, from 1."""
-        # The end of a module is behind its last line.
+        # A module ends after its last line.
         return position.line if self._numbers is None else self._numbers[position.line - 1]
 
     @cached_property

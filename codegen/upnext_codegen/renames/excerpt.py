@@ -61,7 +61,7 @@ def excerpt(data: bytes, words: Collection[str]) -> Excerpt | None:
         for number in range(first + 1, (node.end_lineno or node.lineno) + 1):
             del kept[number]
         indent = kept[first][: len(kept[first]) - len(kept[first].lstrip(_BLANKS))]
-        kept[first] = f"{indent}{node.name} = 0"  # of all that gives it a meaning the shortest
+        kept[first] = f"{indent}{node.name} = 0"  # the shortest part that gives it a meaning
     numbers = sorted(kept)
     return Excerpt(whole, "".join(f"{kept[number]}\n" for number in numbers), numbers)
 
@@ -79,7 +79,7 @@ def _emptied(nodes: Iterable[ast.AST], lines: list[str], words: Collection[str])
     for node in nodes:
         if isinstance(node, _Definition):
             text = "\n".join(lines[_first_line(node) - 1 : node.end_lineno])
-            # A name in other letters may be written in another way than the parser gives it.
+            # A name in other letters may be spelled differently from what the parser returns.
             if node.name.isascii() and not any(word in text for word in (*words, _GLOBAL)):
                 yield node
                 continue

@@ -42,7 +42,7 @@ def finish_event(sources: ProjectSources, old: str, new: str) -> Rename:
     for path, declarations in by_file.items():
         before = sources.read(path)
         source = Source.read(before)
-        # From the end, so that the places of those before stay what they are.
+        # From the end, so that earlier positions stay valid.
         for each in sorted(declarations, key=lambda one: one.place, reverse=True):
             calls = None if source is None else without_former_name(source.calls_at(each.place), old)
             if source is None or calls is None:

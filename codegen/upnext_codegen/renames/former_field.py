@@ -75,7 +75,7 @@ class FormerNames:
             return
         made = f'{self._spelt(_FORMERLY, _OURS)}("{old}")'
         outer = written.annotation
-        # One without metadata, which is an error, is put into another: back from there it is to be what it was.
+        # An `Annotated` without metadata, which is an error, is nested in another: undoing that has to restore it.
         if isinstance(outer, cst.Subscript) and self._is(outer.value, _ANNOTATED) and len(outer.slice) > 1:
             _, end = self.file.span(outer.slice[-1])
             self.file.put(end, end, f", {made}")
@@ -147,7 +147,7 @@ class FormerNames:
     def _import(self, line: str) -> None:
         place, newline = _first_import(self.file), self.file.module.default_newline
         before = self.file.put_at(place)
-        # The import of `Annotated` comes first, whichever is added first.
+        # The import of `Annotated` comes first, whichever order they are added in.
         lines = [line + newline, before] if _ANNOTATED in line else [before, line + newline]
         self.file.put(place, place, "".join(lines))
 

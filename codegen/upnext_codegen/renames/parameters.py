@@ -53,7 +53,7 @@ def body_of(file: Edits, function: cst.FunctionDef, old: str, new: str) -> Body:
     """Find every use of a parameter, and conflicts with its new name."""
     found = Body([], [], [])
     passed_over = _no_variables(function)
-    # Annotations, defaults and decorators mean what the names do outside of the function.
+    # Names in annotations, defaults and decorators belong to the scope outside of the function.
     for node in (*(each.name for each in _parameters(function)), *walk(function.body)):
         if isinstance(node, cst.Name) and node.value == new and node not in passed_over:
             reason = f"{new!r} has a meaning in this function already: choose another name"

@@ -164,7 +164,7 @@ class ProjectSources:
             if path.endswith("/"):
                 for folder, folders, names in os.walk(self.root / path, onerror=self._note):
                     if "pyvenv.cfg" in names:
-                        folders.clear()  # A virtual environment has nothing of the project's.
+                        folders.clear()  # A virtual environment contains no code of the project.
                         continue
                     below = (Path(folder, name) for name in names if name.endswith(".py"))
                     # A link would be replaced by a file, and may lead to one outside of the project.

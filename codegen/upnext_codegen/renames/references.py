@@ -130,7 +130,7 @@ def uses(file: Edits, module: str, names: Collection[str], *, aliased: bool = Fa
     """
     last = {name.rpartition(".")[2] for name in names}
     if not aliased and not any(isinstance(node, cst.Name) and node.value in last for node in file.nodes):
-        return  # as where only texts hold it: to look up what names mean takes long
+        return  # as if only strings contain it: resolving names takes long
     keywords = no_variables(file)
     for node in file.nodes:
         if not isinstance(node, cst.Name | cst.Attribute) or node in keywords:
@@ -184,7 +184,7 @@ def texts(
             continue
         if text in own and node in listed:
             yield node, new
-        # "shop.email:confirm" and "shop.email.confirm.send" name it as well.
+        # "shop.email:confirm" and "shop.email.confirm.send" refer to it as well.
         elif text not in but and _DOTTED.fullmatch(text) and (name := _start_in(names, text.replace(":", "."))):
             yield node, f"{text[: len(name) - len(name.rpartition('.')[2])]}{new}{text[len(name) :]}"
 

@@ -46,7 +46,7 @@ def rename_event(sources: ProjectSources, old: str, new: str) -> Rename:
     blocked: list[Undecided] = []
     for file, declarations in sorted(by_file.items()):
         before, source = _read(sources, file)
-        # From the end, so that the places of those before stay what they are.
+        # From the end, so that earlier positions stay valid.
         for each in sorted(declarations, key=lambda one: one.place, reverse=True):
             bridged = each.worker in handling or not each.worker
             calls = renamed(source.calls_at(each.place), old, new, bridged=bridged)
@@ -89,7 +89,7 @@ def _check(scan: Scan, old: str, new: str) -> None:
 def _read(sources: ProjectSources, file: str) -> tuple[bytes, Source]:
     data = sources.read(file)
     source = Source.read(data)
-    # What libcst does not give back byte for byte is left alone.
+    # A file that libcst does not reproduce byte for byte is left alone.
     if source is None or source.module.bytes != data:
         raise ConfigurationError(f"{file} declares the event and cannot be changed: libcst cannot read its syntax.")
     return data, source

@@ -98,7 +98,7 @@ def rename_handler(sources: ProjectSources, old: str, new: str) -> Rename:
     """
     whole = _Files(sources)
     function = _find(whole, old, new)
-    # What is in a class can be had by other names for it, wherever they stand.
+    # Members of a class can be reached through any alias of it, anywhere.
     reader = whole if "." in function.qualname else _Files(sources, (function.name, new))
     files, half_read = _files(reader, function)
     blocked: list[Undecided] = []
@@ -239,7 +239,7 @@ def _define(file: Edits, whole: _Files, function: _Function, place: Place, new: 
     called = [each for each in made if isinstance(each, Handler) and _is_named_where_called(whole, each)]
     if len(decorators) + len(called) != len(made):
         if all(each.name != function.name for each in made):
-            return []  # each is given its name where it is attached
+            return []  # each gets its name where it is attached
         reason = f"it is attached elsewhere: give it name={function.name!r} there first"
         return [Undecided(place, reason)]
     for each in decorators:
@@ -282,7 +282,7 @@ def _add_name(file: Edits, decorator: cst.Call, end: int, old: str) -> None:
         _, last = file.span(decorator.args[-1])
         file.put(last, last, f', {_OPTION}="{old}"')
     else:
-        # The comma tells it from a decorator that was not called.
+        # The comma distinguishes it from a decorator that was not called.
         file.put(end - 1, end - 1, f'{_OPTION}="{old}",')
 
 

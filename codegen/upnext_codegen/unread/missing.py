@@ -73,7 +73,7 @@ class MissingImports:
     def behind(self, target: str) -> frozenset[str]:
         """The files to which a left-out file leads through other left-out files, and the file itself."""
         if target not in self._behind:
-            # Files that import one another lead to the same files, which are put together once.
+            # Files that import one another lead to the same files, which are collected once.
             for cycle in components((target,), self._fresh_targets):
                 found = set(cycle)
                 for each in cycle:
@@ -238,7 +238,7 @@ class _Search:
             try:
                 _, tree = tree_of(self._bytes(path))
             except (SourceError, RecursionError):
-                return  # It is a finding of its own where the file counts.
+                return  # It is a separate finding if the file counts.
             named = {name for name, _ in modules_in_texts(tree)}
             yield from sorted(name for name in named if not self._names.isdisjoint(name.split(".")))
 
@@ -327,7 +327,7 @@ def _with_packages(names: Iterable[str]) -> dict[str, None]:
     found: dict[str, None] = {}
     for name in names:
         rest = name
-        # What is around a name comes with every name beside it again.
+        # Names that share a parent meet the same parents again.
         while rest and rest not in found:
             found[rest] = None
             before, _, last = rest.rpartition(".")

@@ -68,7 +68,7 @@ def unread(missing: MissingImports, index: FileIndex, modules: Modules, parts: P
             continue
         events = _events_through(each, missing.behind(each.target), gains, supposed)
         if events:
-            # `from shop import events` imports the package as well; the longest name says most.
+            # `from shop import events` imports the package as well; the longest name is the most specific.
             reported[place] = max(
                 reported.get(place, (each, events)), (each, events), key=lambda one: len(one[0].module)
             )

@@ -1,17 +1,17 @@
 -- Hands jobs of one handler to a worker like claim.lua, if its limits apply to each value of a payload field.
 --
 -- It goes through the head of the queue, whose values the worker has read. A job is claimed if its value is below the
--- limit; otherwise it is put off and stands in line: free_by_value.lua brings the first of each line back as soon as there
+-- limit; otherwise it is delayed and joins a line: free_by_value.lua brings the first of each line back as soon as there
 -- is room. `later` keeps such a job even if the line is lost: it is due in some minutes at the latest.
 --
--- As in claim_limited.lua, a slot is in use while the claim that it was given to stands.
+-- As in claim_limited.lua, a slot is in use as long as the claim that it was given to exists.
 --
 -- KEYS  1 leases  2 claims:<worker id>  3 events  4 wake:<worker>  5 turn:<worker id>  6 queue:<handler>  7 later
 --       8 taken:<handler>  9 begun:<handler>  10 line:<handler>
 -- ARGV  1 worker id  2 how many at most  3 crashes after which a job's start is marked on its own (start.lua)
 --       4 the worker's claim epoch (recount.lua)  5 handler  6 how many jobs at once  7 how many starts  8 within how many
 --       ms ('' for what is not limited)  9 for how many ms a job is put off at most
---       then entries that stood at the head of the queue, each with its value
+--       then entries from the head of the queue, each with its value
 -- Returns {'lost'} as claim.lua does; else {'ok', {jobs left in the queue}, {0, {`job attempt:failures:crashes`...}, one
 --         digit a job: whether it counts as started} if there are some, {their values...}, in how many ms the rate allows the
 --         first of those that were put off ('' if there is none), {the jobs' envelopes in this order...}};

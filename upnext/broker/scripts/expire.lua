@@ -2,7 +2,7 @@
 --
 -- KEYS  1 leases  2 graves  3 workers
 -- ARGV  1 worker id  2 the end of its lease as it was seen, then perhaps: 3 anything, if it was watched not to renew for its
---       whole length: then it is over, whatever the clock says
+--       whole length: then it ends, whatever the clock shows
 -- Returns 1, or 0 if it has renewed its lease since, or another worker has ended it.
 --@shared shared_now
 --@shared shared_may

@@ -29,7 +29,7 @@ end
 may('HSET', KEYS[4], KEYS[1])
 -- A write that changes nothing: after it a full server lets the rest pass, which frees memory.
 redis.call('HDEL', KEYS[2], '')
--- As shared_fence has it for one: the claim must stand in the very state that the worker believes it in.
+-- As in shared_fence for one job: the claim must be in exactly the state that the worker expects.
 local done, ids, fences, seen = {}, {}, {}, {}
 for n = 1, count do
   local field, counts = ARGV[4 + n], ARGV[before_counts + n]

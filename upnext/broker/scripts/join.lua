@@ -2,7 +2,7 @@
 --
 -- KEYS  1 leases  2 workers
 -- ARGV  1 worker id  2 lease in ms  3 the worker's metadata (JSON)
--- Returns 1, or 0 if another program's key keeps the metadata from being stored; the lease stands all the same.
+-- Returns 1, or 0 if another program's key keeps the metadata from being stored; the lease is stored all the same.
 --@shared shared_now
 --@shared shared_may
 --@shared shared_read

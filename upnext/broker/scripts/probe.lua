@@ -2,12 +2,12 @@
 --
 -- KEYS  1 probe
 -- ARGV  for each command: the command, how many words follow the key, these words
--- Returns the commands that are refused. No other error says anything about rights.
+-- Returns the commands that are refused. No other error is about rights.
 local refused = {}
 local function try(command, ...)
   local reply = redis.pcall(command, ...)
   local err = type(reply) == 'table' and reply.err
-  -- The first is said since version 7, the second before it.
+  -- The first is the text since version 7, the second the one before.
   if err and (string.find(err, 'ACL failure', 1, true) or string.find(err, "can't run this command", 1, true)) then
     refused[#refused + 1] = command
   end

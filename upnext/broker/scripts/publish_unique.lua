@@ -31,7 +31,7 @@ local function is_open(job, dead)
   local digits = redis.call('HGET', KEYS[2], event_id)
   return not digits or string.sub(digits, position + 1, position + 1) == '1'
 end
--- Returns the jobs that stand for some of this event, by the numbers of the handlers.
+-- Returns the waiting jobs that absorb some of this event, by the numbers of the handlers.
 function unique.look(places, handlers, event_id)
   redis.call('HLEN', KEYS[2]) -- the rights to read, before the first write
   redis.call('ZSCORE', KEYS[places + 1], '')
@@ -49,7 +49,7 @@ function unique.look(places, handlers, event_id)
   unique.is_made = #unique.joined < 2 * handlers
   return stands
 end
--- Notes which jobs stand for which values, and which were not made.
+-- Records which jobs absorb sends of which values, and which were not created.
 function unique.write(places)
   if #unique.joined > 0 then
     redis.call('HSET', KEYS[places + 3], unpack(unique.joined))
@@ -69,7 +69,7 @@ function unique.digits(digits)
   end
   return digits
 end
--- Lets a job that is put off run no later than the send asks: at `due`, or at once without it.
+-- Makes a delayed job run no later than the send requires: at `due`, or at once without it.
 function unique.bring_forward(places, i, due)
   local later, member = KEYS[places + 1], ARGV[before + i] .. ' ' .. stands[i]
   local now_due = redis.call('ZSCORE', later, member)

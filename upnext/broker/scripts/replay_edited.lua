@@ -3,7 +3,7 @@
 --
 -- KEYS  1 dead  2 dead:index  3 events  4 open  5 queue:<handler>  6 wake:<worker>  7 joined:<event id>  8 queues
 -- ARGV  1 job  2 the dead letter as it was read  3 event id  4 entry  5 a new event id  6 entry under that  7 envelope
---       8 the new job  9 seconds for which it is known to stand for the old one  10 handler
+--       8 the new job  9 seconds for which the old id leads to it  10 handler
 -- Returns 1 if it keeps its id, 2 if it has the new one, 0 if it is not a dead letter any more.
 --@shared shared_close_job
 --@shared shared_may

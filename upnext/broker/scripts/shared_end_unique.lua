@@ -1,4 +1,4 @@
--- Lets a job stand for no further sends: from now on one of an equal value makes a job of its own.
+-- Stops a job from absorbing sends: from now on a send of an equal value creates another job.
 local function end_unique(unique, job)
   local digest = read('HGET', unique, job)
   if digest then

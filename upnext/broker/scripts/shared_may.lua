@@ -1,4 +1,4 @@
--- What the server says if this client may not run a command on a key, nil if it may. A script is not rolled back, so every
+-- Returns the server's error if this client may not run a command on a key, else nil. A script is not rolled back, so every
 -- right is tried before the first write. Redis 6.2 cannot be asked: there the command is run on `holder`, a key that holds
 -- something of another kind, with words that change nothing.
 local check = redis.acl_check_cmd
@@ -15,7 +15,7 @@ local function refusal(command, key, holder)
     reply = redis.pcall(command, key, '', '') -- it is refused, in the server's own words
   end
   local err = type(reply) == 'table' and reply.err
-  -- The first is said since version 7, the second before it.
+  -- The first is the text since version 7, the second the one before.
   if err and (string.find(err, 'ACL failure', 1, true) or string.find(err, "can't run this command", 1, true)) then
     return err
   end

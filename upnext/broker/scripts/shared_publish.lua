@@ -1,5 +1,5 @@
--- Stores events, as publish.lua says, whose ARGV name the handlers after word `before`. `unique` is nil, or does what
--- publish_unique.lua says.
+-- Stores events as publish.lua documents; the handlers follow word `before` of ARGV. `unique` is nil, or does what
+-- publish_unique.lua documents.
 local REMEMBER_ID, REMEMBER_KEY = '60', '86400' -- seconds; a send is repeated for ten
 local MOST_HANDLERS = 1000
 local call = redis.call

@@ -9,7 +9,7 @@ if redis.call('HEXISTS', KEYS[2], ARGV[3]) == 0 then
 end
 -- A write that changes nothing: after it a full server lets the rest pass, and the right to it has been tried.
 redis.call('HDEL', KEYS[2], '')
--- Both are hashes by now, so that neither write can fail for its key's kind. Senders are told first.
+-- Both are hashes by now, so that neither write can fail for its key's kind. Senders come first.
 redis.call('HSET', KEYS[1], ARGV[1], redis.call('HLEN', KEYS[2]) == 1 and '' or ARGV[2])
 redis.call('HDEL', KEYS[2], ARGV[3])
 redis.call('HDEL', KEYS[1], ARGV[3])
