@@ -101,6 +101,6 @@ class Limit:
         """End: a cancellation by the time limit becomes a TimeoutError, any other stays a cancellation."""
         self._deadlines.end(self)
         task, self._task = self._task, None
-        ours = self.expired and task is not None and task.uncancel() <= self._cancelling
-        if ours and kind is not None and issubclass(kind, asyncio.CancelledError):
+        is_own = self.expired and task is not None and task.uncancel() <= self._cancelling
+        if is_own and kind is not None and issubclass(kind, asyncio.CancelledError):
             raise TimeoutError from error

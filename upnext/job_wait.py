@@ -139,7 +139,7 @@ class _Wait:
         self._seen_open = False
         self._is_unsent = False
         self._is_unrouted = False
-        self._is_told = False
+        self._is_logged = False
 
     def is_over(self, outcomes: Mapping[str, JobOutcome], *, unrouted: bool) -> bool:
         """Return whether all jobs have ended.
@@ -189,8 +189,8 @@ class _Wait:
         )
 
     def _tell(self) -> None:
-        if not self._is_told and monotonic() - self._began > _STARVING:
-            self._is_told = True
+        if not self._is_logged and monotonic() - self._began > _STARVING:
+            self._is_logged = True
             log.warning("Event %s is still waited for: %s", self._event_id, self.why_late(f"for {_STARVING:g} s"))
 
 

@@ -29,7 +29,7 @@ class SafeLogger:
         self._keepers = 0
 
     @contextmanager
-    def heard(self) -> Generator[None]:
+    def enabled(self) -> Generator[None]:
         """Enable the logger again within the block, whenever a logging configuration has disabled it.
 
         `logging.config` does that by default with each logger that it does not name. A level or a filter silences it.

@@ -167,13 +167,13 @@ def _number(text: str, *, whole: bool) -> float | None:
         return None
 
 
-def _check(name: str, value: object, said: str) -> object:
+def _check(name: str, value: object, label: str) -> object:
     """Return the value of a setting if it is valid.
 
     Args:
         name: The setting.
         value: The value.
-        said: What to call both in the message.
+        label: What to call both in the message.
 
     Raises:
         ConfigError: If it cannot.
@@ -183,4 +183,4 @@ def _check(name: str, value: object, said: str) -> object:
     if is_whole(value, int(least), int(most)) if is_whole_number else is_finite(value, least, most):
         return value
     kind = "whole number" if is_whole_number else "number"
-    raise ConfigError(f"{said} cannot be used: it must be a {kind} from {least:g} to {most:,}.")
+    raise ConfigError(f"{label} cannot be used: it must be a {kind} from {least:g} to {most:,}.")

@@ -10,22 +10,22 @@ from upnext.settings import without_password
 if TYPE_CHECKING:
     from upnext.broker.namespace import Namespace
 
-MOST_TOLD = 1000
+MOST_REPORTED = 1000
 """Events that are told of, one by one: each is remembered as long as the process runs."""
-_told: set[tuple[str, str, str]] = set()
+_reported: set[tuple[str, str, str]] = set()
 
 
 def tell_of_unheard(event: str, namespace: Namespace) -> None:
     """Log that an event is stored although it has no handlers; only once per event."""
     place = (namespace.url, namespace.name, event)
-    if place in _told or len(_told) > MOST_TOLD:
+    if place in _reported or len(_reported) > MOST_REPORTED:
         return
-    _told.add(place)
-    if len(_told) > MOST_TOLD:
+    _reported.add(place)
+    if len(_reported) > MOST_REPORTED:
         log.warning(
             "More than %d events are stored that no handler has ever connected for; the others are not told of. See "
             "`upnext doctor`.",
-            MOST_TOLD,
+            MOST_REPORTED,
         )
         return
     log.warning(

@@ -103,7 +103,7 @@ def _analysis(
             if take_in is not None:
                 take_in(module, exports, classes, found)
             exported = exports.found_in(module)
-            if found.says_anything:
+            if found.has_content:
                 compiles(module.text)
     except SourceError as error:
         found = Found(findings=[messages.unreadable(Place(file, error.line, error.column), error.reason)])

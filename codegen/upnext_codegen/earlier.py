@@ -116,9 +116,9 @@ class _Git(NamedTuple):
 
     def refuse_failure(self, done: subprocess.CompletedProcess[bytes]) -> None:
         if done.returncode:
-            said = done.stderr.decode(errors="replace").strip().splitlines()
+            lines = done.stderr.decode(errors="replace").strip().splitlines()
             # Advice may follow the error.
-            wrong = next((line for line in said if line.startswith(_FATAL)), said[-1] if said else "it says nothing")
+            wrong = next((line for line in lines if line.startswith(_FATAL)), lines[-1] if lines else "it says nothing")
             if _DUBIOUS in wrong:
                 raise ConfigurationError(
                     f"{self.asked}: git does not trust this repository, since its folder belongs to another user. If "

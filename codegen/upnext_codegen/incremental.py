@@ -89,7 +89,7 @@ class Incremental:
         self._digest = _digest((self._frame, sorted(modules.supposed.items()), sorted(modules.files)))
         self._words = known.words
         self._recall()
-        self.is_unchanged = not self.index.looked and known.modules == self._digest
+        self.is_unchanged = not self.index.has_changes and known.modules == self._digest
         self.is_unchanged &= len(self.parts.now) == len(known.parts)
         self.leads_as_before = self.is_unchanged
         if not self.is_unchanged:
@@ -106,7 +106,7 @@ class Incremental:
     def read(self) -> set[str]:
         """Return the files that were read for what is found, and those that cannot be read. Call `work_out` first."""
         entries, parts = self.index.entries, self.by_file()
-        counting = {path: part for path, part in parts.items() if part.says_anything or entries[path].mentions}
+        counting = {path: part for path, part in parts.items() if part.has_content or entries[path].mentions}
         broken = {path for path in parts if entries[path].unreadable}
         return broken.union(*(part.read for part in counting.values()))
 
@@ -121,7 +121,7 @@ class Incremental:
         """Reuse cached parts whose file, read files, and import resolutions are all unchanged."""
         known, modules = self.index.known, self.modules
         self._imported_by, self._unreached = {**known.imported}, {*known.unreached}
-        changed = self.index.changed() if self.index.looked else set[str]()
+        changed = self.index.changed() if self.index.has_changes else set[str]()
         for path, part in stored_parts(known.parts):
             if path in changed or not changed.isdisjoint(part.read):
                 continue
@@ -223,12 +223,14 @@ class Incremental:
         They may stand for what an earlier scan knew of other files, or have been read in advance.
         """
         parts, entries, is_doubtful = self.parts.now, self.index.entries, self._read_ahead or self.index.known.parts
-        told = {path for path in parts if entries[path].unreadable or (is_doubtful and parts[path].comes_without_event)}
-        told -= {*relevance.named()}
-        if not told:
-            return told
+        reported = {
+            path for path in parts if entries[path].unreadable or (is_doubtful and parts[path].comes_without_event)
+        }
+        reported -= {*relevance.named()}
+        if not reported:
+            return reported
         over = relevance.over(self.index, self.modules)
-        return unreached(told, over, self._imported_by, self.parts.graph(), self.parts.fills)
+        return unreached(reported, over, self._imported_by, self.parts.graph(), self.parts.fills)
 
     def _leads_as_before(self) -> bool:
         """Whether only files with cached parts can matter, all of them analyzed with exports that are still correct."""

@@ -26,10 +26,10 @@ def observed(observer: Observer | None) -> Generator[None]:
 
 def counted(results: Iterator[_Result], total: int) -> Iterator[_Result]:
     """Pass results on, reporting each to the observer."""
-    return results if _observer is None else _told(results, total, _observer)
+    return results if _observer is None else _reported(results, total, _observer)
 
 
-def _told(results: Iterator[_Result], total: int, observer: Observer) -> Iterator[_Result]:
+def _reported(results: Iterator[_Result], total: int, observer: Observer) -> Iterator[_Result]:
     for done, result in enumerate(results, start=1):
         observer(done, total)
         yield result

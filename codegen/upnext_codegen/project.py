@@ -77,12 +77,12 @@ class Project:
         from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415 - few projects ask for it
 
         try:
-            said = SpecifierSet(self.requires_python)
+            declared = SpecifierSet(self.requires_python)
         except InvalidSpecifier:
-            said = SpecifierSet()
-        if not said:
+            declared = SpecifierSet()
+        if not declared:
             return sys.version_info < (3, 12)
-        return any(said.contains(f"3.11.{patch}") for patch in range(_MOST_PATCHES))
+        return any(declared.contains(f"3.11.{patch}") for patch in range(_MOST_PATCHES))
 
     def has_module(self, name: str) -> bool:
         """Return whether a module of that name is below one of the import roots."""
@@ -132,8 +132,8 @@ def load_project(root: Path) -> Project:
     roots = _relative(found, root)
     catalog = None if settings.catalog is None else _path_of(settings.catalog, root, roots)
     outside = tuple(_outside(root, document))
-    said = table(document, "project").get("requires-python", "")
-    requires = said if isinstance(said, str) else ""
+    declared = table(document, "project").get("requires-python", "")
+    requires = declared if isinstance(declared, str) else ""
     renamed = tuple(
         sorted(
             ((folder / source).relative_to(root).as_posix(), name)

@@ -88,7 +88,7 @@ class _Work:
 
     def recall(self, known: Snapshot) -> None:
         """Reuse unchanged results from the cache."""
-        changed = self.index.changed() if self.index.looked else set[str]()
+        changed = self.index.changed() if self.index.has_changes else set[str]()
         for path, text in known.models.items():
             kept = _decoded(text)
             if kept is None or path in changed or not changed.isdisjoint(kept.read):

@@ -262,7 +262,7 @@ class Resolved(NamedTuple):
     fills: tuple[tuple[str, str], ...] = ()
 
     @property
-    def says_anything(self) -> bool:
+    def has_content(self) -> bool:
         """Whether it says anything about events, besides what it passes on to other files."""
         return any(
             (

@@ -47,7 +47,7 @@ class Relevance:
     _unions: dict[int, frozenset[str]] = field(default_factory=dict[int, "frozenset[str]"])
     _bound: dict[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
     """By file, the names it binds that some other file imports."""
-    _unsaid: dict[tuple[str, frozenset[str]], int] = field(default_factory=dict[tuple[str, frozenset[str]], int])
+    _unmentioned: dict[tuple[str, frozenset[str]], int] = field(default_factory=dict[tuple[str, frozenset[str]], int])
     """By file and the names of modules that it may have, the sets (as bits) of which it takes no name."""
     _called: dict[tuple[str, frozenset[str]], frozenset[str]] = field(
         default_factory=dict["tuple[str, frozenset[str]]", "frozenset[str]"]
@@ -198,7 +198,7 @@ class Relevance:
             graph: All known exports.
             imported: What the files that mention nothing of upnext import of it.
         """
-        said: dict[str, int] = {}
+        mentioned: dict[str, int] = {}
         own = {path: graph.names(each) for path, each in imported.items()}  # modules that can be taken from each
         known = {**own}  # the names that each may have for those modules, without other names from the same files
         first = {path: self._bit_of(graph.words(each) or _NOTHING) for path, each in imported.items()}
@@ -216,29 +216,29 @@ class Relevance:
                     if not given or not self._gives(source, taken, own[source]):
                         continue
                     modules = self._modules_from(graph, source, taken, known[source])
-                    found = self._said(path, given, modules)
+                    found = self._newly_mentioned(path, given, modules)
                     if found:
-                        said[path] = said.get(path, 0) | found
+                        mentioned[path] = mentioned.get(path, 0) | found
                     # A file that mentions something may still re-export everything else.
                     words[path] = given | before
                     own[path] = taken | own.get(path, _NOTHING)
                     known[path] = modules | known.get(path, _NOTHING)
                     fresh.add(path)
-        behind = self._with_those_behind(said, words, own)
+        behind = self._with_those_behind(mentioned, words, own)
         # In a cycle of imports, whatever one file imports is reachable from all of them: only its start is examined.
         return {path for path, each in behind.items() if each & first.get(path, 0)}
 
     def _with_those_behind(
-        self, said: dict[str, int], words: dict[str, int], own: dict[str, frozenset[str]]
+        self, mentioned: dict[str, int], words: dict[str, int], own: dict[str, frozenset[str]]
     ) -> dict[str, int]:
         """Add the files through which some get what they mention, each with its possible sets (as bits).
 
         Args:
-            said: The sets of which files mention a name.
+            mentioned: The sets of which files mention a name.
             words: The sets that files may have.
             own: The module names that each re-exports.
         """
-        found, waiting = {**said}, [*said]
+        found, waiting = {**mentioned}, [*mentioned]
         while waiting:
             path = waiting.pop()
             for source, taken in self.importers.sources_of(path).items():
@@ -260,12 +260,12 @@ class Relevance:
         bound = self._bound[path]
         return ANYTHING in bound or not bound.isdisjoint(taken)
 
-    def _said(self, path: str, bits: int, modules: frozenset[str]) -> int:
+    def _newly_mentioned(self, path: str, bits: int, modules: frozenset[str]) -> int:
         """Return those sets (as bits) from which a file may take a name of modules that it may have."""
-        unsaid = self._unsaid.get((path, modules), 0)
-        fresh = bits & ~unsaid
+        unmentioned = self._unmentioned.get((path, modules), 0)
+        fresh = bits & ~unmentioned
         if not fresh or not self._uses(path, fresh, modules):
-            self._unsaid[path, modules] = unsaid | bits
+            self._unmentioned[path, modules] = unmentioned | bits
             return 0
         each = [1 << number for number in range(fresh.bit_length()) if fresh >> number & 1]
         return sum(bit for bit in each if self._uses(path, bit, modules))

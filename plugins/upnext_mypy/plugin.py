@@ -138,11 +138,11 @@ class UpnextPlugin(Plugin):
         """Whether mypy reads another catalog than that of the file's project; if so, it is reported."""
         if not isinstance(ctx.api, TypeChecker):
             return False
-        said = self._projects.misread(ctx.api.path, ctx.api.modules)
-        if said:
+        lines = self._projects.misread(ctx.api.path, ctx.api.modules)
+        if lines:
             with aside(ctx.api):
-                report(ctx.api, said[0], ctx.context, STALE, notes=said[1:])
-        return bool(said)
+                report(ctx.api, lines[0], ctx.context, STALE, notes=lines[1:])
+        return bool(lines)
 
     def _is_worker(self, fullname: str) -> bool:
         found = self.lookup_fully_qualified(fullname)

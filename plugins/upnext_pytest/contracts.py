@@ -178,10 +178,10 @@ def _described(failure: Failure) -> str:
     about = f"field{'s' * (len(failure.fields) > 1)} {names}" if names else "whatever its fields are"
     payload = json.dumps(failure.payload, ensure_ascii=False)
     shown = payload if len(payload) <= _LONGEST else f"{payload[:_LONGEST]}... ({len(payload):,} characters)"
-    said = f"{type(failure.error).__name__}: {failure.error}".rstrip(": ")
+    message = f"{type(failure.error).__name__}: {failure.error}".rstrip(": ")
     lines = [
         f"{subject} of worker {handler.worker!r}, {about}:",
-        f"  {said}{f' ({failure.place})' if failure.place else ''}",
+        f"  {message}{f' ({failure.place})' if failure.place else ''}",
         f"  smallest payload: {shown}",
     ]
     return "\n".join(lines + ["  It does not always fail on it."] * failure.is_flaky)

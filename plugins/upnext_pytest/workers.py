@@ -42,7 +42,7 @@ class Workers:
         self._running: asyncio.Task[None] | None = None
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
 
     async def drained(self, timeout: float = 10.0, *, check: bool = True) -> list[JobFailedError]:
         """Wait until every job has ended, including those of events that handlers send, and retries.
@@ -67,9 +67,9 @@ class Workers:
         failures = [
             JobFailedError(letter.job_id, letter.handler, letter.reason, letter.error)
             for letter in await broker.dead_letters.dead()
-            if letter.job_id not in self._told
+            if letter.job_id not in self._reported
         ]
-        self._told.update(failure.job_id for failure in failures)
+        self._reported.update(failure.job_id for failure in failures)
         if failures and check:
             for other in failures[1:]:
                 failures[0].add_note(str(other))

@@ -140,4 +140,4 @@ def test_a_type_that_is_none_is_refused(written: str) -> None:
     ],
 )
 def test_a_lock_that_a_merge_left_in_pieces_is_still_ours(text: str, *, ours: bool) -> None:
-    assert lock.is_ours(text) is ours
+    assert lock.is_from_upnext(text) is ours

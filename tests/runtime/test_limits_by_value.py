@@ -309,7 +309,7 @@ class Line:
 
     async def look_at_lines(self) -> None:
         assert self.claims.limits is not None
-        self.claims.limits.by_value._looked.clear()
+        self.claims.limits.by_value._checked_at.clear()
         await self.claims.limits.by_value.look(HANDLER)
 
     async def due(self) -> dict[str, int]:

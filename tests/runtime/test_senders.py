@@ -82,12 +82,12 @@ async def test_of_thousands_of_events_that_nobody_hears_it_is_said_that_there_ar
     valkey_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Names that a program makes up would fill its memory, and its log."""
-    monkeypatch.setattr(unheard_events, "_told", set[tuple[str, str, str]]())
+    monkeypatch.setattr(unheard_events, "_reported", set[tuple[str, str, str]]())
     shop = upnext.Worker("shop", redis_url=valkey_url)
-    for number in [*range(unheard_events.MOST_TOLD + 2), 0]:
+    for number in [*range(unheard_events.MOST_REPORTED + 2), 0]:
         await shop.event(f"order.made_up_{number}").send()
     said = [message for message in caplog.messages if "ever connected" in message]
-    assert len(said) == unheard_events.MOST_TOLD + 1
+    assert len(said) == unheard_events.MOST_REPORTED + 1
     assert said[-1] == (
         "More than 1000 events are stored that no handler has ever connected for; the others are not told of. See "
         "`upnext doctor`."

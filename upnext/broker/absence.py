@@ -88,12 +88,12 @@ async def farewell(error: Exception, connection: Any) -> Exception:
         async with asyncio.timeout(_AT_ONCE):
             reader, writer = await asyncio.open_unix_connection(path)
             try:
-                said = await reader.readline()
+                line = await reader.readline()
             finally:
                 writer.close()
     except (OSError, ValueError):  # there is no server, or it waits for the client to begin
         return error
-    return RedisConnectionError(said.decode(errors="replace")) if said.startswith(b"-") else error
+    return RedisConnectionError(line.decode(errors="replace")) if line.startswith(b"-") else error
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -40,7 +40,7 @@ class PipelinedConnection:
         blocking: Seconds that a command on it may take by itself.
 
     Attributes:
-        made_anew: Called when it was opened again: what the server was told before, and has confirmed, may be lost.
+        on_reconnect: Called when it was opened again: what the server was told before, and has confirmed, may be lost.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class PipelinedConnection:
         self._wire: RedisProtocol | None = None
         self._waiting: deque[Command] = deque()
         self._connecting: asyncio.Task[None] | None = None
-        self.made_anew: Callable[[], None] = _nothing
+        self.on_reconnect: Callable[[], None] = _nothing
         self._was_made = False
         self._unwanted = False
         self._ended = False
@@ -163,7 +163,7 @@ class PipelinedConnection:
             raise
         else:
             if self._was_made:
-                self.made_anew()
+                self.on_reconnect()
             self._was_made = True
             self._flush()
         finally:

@@ -70,7 +70,7 @@ class LimitedClaims:
         self._others: tuple[str, ...] = ()  # workers that hold slots
         self._repeated = False
         self._others_first = False
-        self._looked: dict[str, float] = {}  # when a page of a handler's slots was last checked
+        self._checked_at: dict[str, float] = {}  # when a page of a handler's slots was last checked
         self._ended: defaultdict[str, list[str]] = defaultdict(list)  # jobs whose slots have not been reported yet
         self._freeing: asyncio.Task[None] | None = None
 
@@ -126,7 +126,7 @@ class LimitedClaims:
         # At once, now that the workers to check are known; but not again and again.
         self._repeated = bool(unknown) and not self._repeated
         if self._repeated:
-            self._looked.clear()
+            self._checked_at.clear()
         self.again_in = 0.0 if self._repeated else int(pause) / 1000 if pause else None
         self._short = {handlers[int(position)] for position in waiting}
         for number in map(int, foreign):
@@ -164,9 +164,9 @@ class LimitedClaims:
     def _page(self, handler: str) -> int:
         """Return how many slots to look at: a few from time to time, for those whose end was never reported."""
         now = monotonic()
-        if now - self._looked.get(handler, -_LOOK) < _LOOK:
+        if now - self._checked_at.get(handler, -_LOOK) < _LOOK:
             return 0
-        self._looked[handler] = now
+        self._checked_at[handler] = now
         return _PAGE
 
     def _take_ended(self, handler: str) -> list[str]:

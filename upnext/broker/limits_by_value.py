@@ -62,7 +62,7 @@ class LimitsByValue:
         self._peeked: dict[str, list[tuple[bytes, str]]] = {}  # handler -> entries at the head of its queue, and values
         self._slots: dict[str, str] = {}  # `handler job` -> its slot
         self._blocked: set[str] = set()  # handlers in whose way another program's key is
-        self._looked: dict[str, float] = {}
+        self._checked_at: dict[str, float] = {}
         self._cursors: dict[tuple[str, str], bytes] = {}
 
     def __contains__(self, handler: str) -> bool:
@@ -130,9 +130,9 @@ class LimitsByValue:
 
     async def _look_at_slots(self, handler: str) -> None:
         now = monotonic()
-        if now - self._looked.get(handler, -_LOOK) < _LOOK:
+        if now - self._checked_at.get(handler, -_LOOK) < _LOOK:
             return
-        self._looked[handler] = now
+        self._checked_at[handler] = now
         keys = (self._keys.taken(handler), self._keys.begun(handler), self._keys.line(handler))
         taken, begun, line = await asyncio.gather(*(self._page(handler, key) for key in keys))
         values = {place.partition(" ")[0]: None for place in line}

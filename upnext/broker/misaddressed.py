@@ -23,10 +23,10 @@ async def wrong_kind(connection: Any, node: Node, kind: str, error: ResponseErro
         kind: What the address takes it for: "sentinel", "cluster", or "" for one server.
         error: The answer to the question where the server is.
     """
-    said = str(error)
-    if "cluster support disabled" in said:
+    message = str(error)
+    if "cluster support disabled" in message:
         return f"{node} is not a node of a cluster: use redis://{node}/0" if kind == "cluster" else ""
-    if "unknown command" not in said:
+    if "unknown command" not in message:
         return ""
     if kind == "sentinel":
         return f"{node} is not a sentinel (by default they listen on port 26379); as a server, its address is redis://{node}/0"

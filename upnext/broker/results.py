@@ -100,7 +100,7 @@ class ResultReader:
     def __init__(self, link: PipelinedConnection, keys: Keys) -> None:
         self._link = link
         self._keys = keys
-        self._looked: float | None = None
+        self._checked_at: float | None = None
 
     async def outcomes(self, event_id: str, jobs: Sequence[str]) -> tuple[tuple[str, ...] | None, list[JobOutcome]]:
         """Return the states of jobs of one event.
@@ -215,8 +215,8 @@ class ResultReader:
     async def _look_for_unmarking_workers(self) -> None:
         """Record on the server that such workers live, since they may be gone when their jobs are asked about."""
         now = monotonic()
-        if self._looked is None or now - self._looked > _LOOK_EVERY:
-            self._looked = now
+        if self._checked_at is None or now - self._checked_at > _LOOK_EVERY:
+            self._checked_at = now
             await self._unmarking_workers()
 
     async def _unmarking_workers(self) -> bool:

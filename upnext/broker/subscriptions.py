@@ -60,8 +60,8 @@ class Subscriptions:
         start = moved = 0
         while members := await self._link.command("ZRANGE", self._keys.scheduled, start, start + _PAGE - 1):
             texts = [member.decode(errors="replace") for member in members]
-            ours = [text for text in texts if text.rpartition(" ")[0] == handler]
-            gone = await self._move(handler, [("", text) for text in ours])
+            matching = [text for text in texts if text.rpartition(" ")[0] == handler]
+            gone = await self._move(handler, [("", text) for text in matching])
             start += len(members) - gone
             moved += gone
         return moved

@@ -232,9 +232,9 @@ def _generated(files: list[Path]) -> dict[str, str]:
     for path in files:
         text = path.read_bytes().decode(errors="replace").replace("\r\n", "\n")
         try:
-            is_ours = text.startswith(MARK) or is_generated(json.loads(text))
+            is_from_upnext = text.startswith(MARK) or is_generated(json.loads(text))
         except (ValueError, RecursionError):
-            is_ours = False
-        if is_ours:
+            is_from_upnext = False
+        if is_from_upnext:
             found[path.name] = text
     return found

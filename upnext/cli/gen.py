@@ -102,10 +102,10 @@ def _once(arguments: argparse.Namespace) -> int:
 
     with Progress("files read") as progress, observed(progress.show if progress.is_watched else None):
         report = _report(arguments, check=arguments.check)
-    return _told(report, arguments)
+    return _reported(report, arguments)
 
 
-def _told(report: Report, arguments: argparse.Namespace) -> int:
+def _reported(report: Report, arguments: argparse.Namespace) -> int:
     """Print a report, and return its exit code."""
     if arguments.format in {"json", "sarif"} and any(each.fixable for each in report.findings):
         from upnext_codegen.fixes.fix import Fixer  # noqa: PLC0415 - it takes long to import
@@ -139,7 +139,7 @@ def _fix(arguments: argparse.Namespace) -> int:
     except ConfigurationError as error:
         raise ConfigError(str(error)) from error
     report = _report(arguments, check=False)
-    return _told(replace(report, changed=(*fixed, *report.changed)), arguments)
+    return _reported(replace(report, changed=(*fixed, *report.changed)), arguments)
 
 
 def _check_fix(arguments: argparse.Namespace) -> None:

@@ -196,8 +196,8 @@ def _ask(relays: Sequence[Relay], question: Callable[[OutboxStore], Awaitable[T]
             try:
                 answers.append((relay.name, await question(relay.store)))
             except Exception as error:  # a database's driver may raise anything
-                said = str(error).partition("\n")[0]
-                raise ConfigError(f"The database of {relay.name} fails ({type(error).__name__}: {said}).") from error
+                message = str(error).partition("\n")[0]
+                raise ConfigError(f"The database of {relay.name} fails ({type(error).__name__}: {message}).") from error
             finally:
                 await relay.store.close()
         return answers

@@ -38,10 +38,10 @@ class Rates:
         self._readings = {id_: readings for id_, readings in self._readings.items() if id_ in alive}
         for worker in alive.values():
             readings = self._readings.setdefault(worker.id, deque())
-            said = status.now - worker.renewed  # when the process last reported its counts
-            if not readings or said > readings[-1][0]:
-                readings.append((said, worker.activity.ended))
-            while len(readings) > 2 and readings[1][0] < said - _WINDOW:
+            reported_at = status.now - worker.renewed  # when the process last reported its counts
+            if not readings or reported_at > readings[-1][0]:
+                readings.append((reported_at, worker.activity.ended))
+            while len(readings) > 2 and readings[1][0] < reported_at - _WINDOW:
                 readings.popleft()
             self._add_rates(worker.worker, worker.id, readings)
         latest = [_between(*list(readings)[-2:]) for readings in self._readings.values() if len(readings) > 1]

@@ -282,8 +282,8 @@ def _death(outcome: JobOutcome) -> TaskError:
     """Return why a job died without an error of its own: timeout, crashed workers, or cancellation."""
     name = f"{JobFailedError.__module__}.{JobFailedError.__qualname__}"
     letter = outcome.letter
-    said = "" if letter is None else f"{letter.reason}: {letter.error}\n{letter.traceback}"
-    return TaskError(exception_class_path=name, traceback=said)
+    text = "" if letter is None else f"{letter.reason}: {letter.error}\n{letter.traceback}"
+    return TaskError(exception_class_path=name, traceback=text)
 
 
 def _unsent(using: str, job_id: str) -> TaskRecord | None:

@@ -180,13 +180,13 @@ def _await_server(folder: Path, binary: Path, address: Path) -> bool:
     Returns:
         Whether it was started here.
     """
-    started, said = False, _said(folder)
+    started, logged = False, _log_size(folder)
     deadline = time.monotonic() + _PATIENCE
     while True:
         with _free(folder / "keeper.lock") as lock:
             if lock is not None:
                 if started:
-                    raise ConfigError(_what_failed(folder, "stopped while it started", said))
+                    raise ConfigError(_what_failed(folder, "stopped while it started", logged))
                 _start_keeper(folder, binary, lock, address)
                 started = True
         answer = _ping(address)
@@ -195,13 +195,13 @@ def _await_server(folder: Path, binary: Path, address: Path) -> bool:
         if answer.startswith(b"-LOADING"):  # it is loading its data, and is ready once it has loaded all
             deadline = time.monotonic() + _PATIENCE
         if time.monotonic() > deadline:
-            raise ConfigError(_what_failed(folder, f"has not answered for {_PATIENCE:g} seconds", said))
+            raise ConfigError(_what_failed(folder, f"has not answered for {_PATIENCE:g} seconds", logged))
         time.sleep(0.01)
 
 
 def _start_keeper(folder: Path, binary: Path, lock: int, address: Path) -> None:
     """Start a keeper that owns the given lock; return when it is independent of this process."""
-    said = _said(folder)
+    logged = _log_size(folder)
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(folder / LOG, flags, 0o600), "ab") as log:
         starter = subprocess.run(
@@ -215,7 +215,7 @@ def _start_keeper(folder: Path, binary: Path, lock: int, address: Path) -> None:
             check=False,
         )
     if starter.returncode:
-        raise ConfigError(_what_failed(folder, "could not be started", said))
+        raise ConfigError(_what_failed(folder, "could not be started", logged))
 
 
 def _ping(address: Path) -> bytes:
@@ -230,7 +230,7 @@ def _ping(address: Path) -> bytes:
             return b""
 
 
-def _said(folder: Path) -> int:
+def _log_size(folder: Path) -> int:
     """Return the length of the log, since everything in it so far comes from an earlier server."""
     try:
         return (folder / LOG).lstat().st_size
@@ -238,9 +238,9 @@ def _said(folder: Path) -> int:
         return 0
 
 
-def _what_failed(folder: Path, what: str, said: int) -> str:
+def _what_failed(folder: Path, what: str, logged: int) -> str:
     log = folder / LOG
-    words = log.read_bytes()[said:].decode(errors="replace").strip() if log.exists() else ""
+    words = log.read_bytes()[logged:].decode(errors="replace").strip() if log.exists() else ""
     last = f" Its last words: {words.splitlines()[-1]!r}." if words else " It could not say why: the disk may be full."
     way_out = f"Read '{log}', or set UPNEXT_REDIS_URL to the URL of a Redis or Valkey server."
     return f"The embedded server {what}.{last} {way_out}"

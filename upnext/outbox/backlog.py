@@ -50,7 +50,7 @@ class BacklogWatch:
         self._outbox = outbox
         self._next_look = 0.0
         self._tell_from = LAGS_AFTER
-        self._told_set_aside = 0
+        self._reported_set_aside = 0
         self._fails = False
         self.latest: OutboxBacklog | None = None
 
@@ -85,8 +85,8 @@ class BacklogWatch:
         elif age < LAGS_AFTER < self._tell_from:
             log.info("The relay of %s has caught up: %d row(s) wait", self._outbox, backlog.waiting)
             self._tell_from = LAGS_AFTER
-        if backlog.set_aside > self._told_set_aside:
+        if backlog.set_aside > self._reported_set_aside:
             log.warning(
                 "%d row(s) of %s are set aside and not sent: see `upnext outbox list`", backlog.set_aside, self._outbox
             )
-        self._told_set_aside = backlog.set_aside
+        self._reported_set_aside = backlog.set_aside

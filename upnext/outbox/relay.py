@@ -277,5 +277,5 @@ class Relay:
 
 
 def _database_trouble(error: Exception) -> str:
-    said = str(error).partition("\n")[0]  # SQLAlchemy's message continues with the statement
-    return f"its database fails ({type(error).__name__}: {said})"
+    message = str(error).partition("\n")[0]  # SQLAlchemy's message continues with the statement
+    return f"its database fails ({type(error).__name__}: {message})"

@@ -111,9 +111,9 @@ def _not_json(name: str, value: object) -> Iterable[PayloadProblem]:
     try:
         read(write({name: value}))
     except (PydanticSerializationError, ValueError, RecursionError) as error:
-        said = str(error)
+        message = str(error)
         otherwise = "must be something that JSON can carry"
-        expected = next((expected for words, expected in _CAUSES if words in said), otherwise)
+        expected = next((expected for words, expected in _CAUSES if words in message), otherwise)
         yield PayloadProblem(name, expected, type(value).__name__)
 
 

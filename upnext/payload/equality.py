@@ -49,12 +49,12 @@ def _scalar_difference(sent: Any, arrived: Any) -> str:
 
 
 def _other_difference(sent: Any, arrived: Any) -> str:
-    if _equal(sent, arrived) or _says_nothing(sent, arrived):
+    if _equal(sent, arrived) or _has_no_equality(sent, arrived):
         return ""
     return _SECRET if isinstance(sent, (SecretStr, SecretBytes)) else CHANGED
 
 
-def _says_nothing(sent: object, arrived: object) -> bool:
+def _has_no_equality(sent: object, arrived: object) -> bool:
     kind: Any = type(sent)
     return kind is type(arrived) and kind.__eq__ is object.__eq__
 
@@ -167,12 +167,12 @@ def _private_difference(sent: BaseModel, arrived: BaseModel) -> str:
         return ""
     for name in mine.keys() | its.keys():
         there = its.get(name, _MISSING)
-        if difference(mine.get(name, _MISSING), there) and not _is_made_anew(arrived, name, there):
+        if difference(mine.get(name, _MISSING), there) and not _is_generated_again(arrived, name, there):
             return f"would lose the private attribute {name!r} of {type(sent).__name__}"
     return ""
 
 
-def _is_made_anew(model: BaseModel, name: str, value: object) -> bool:
+def _is_generated_again(model: BaseModel, name: str, value: object) -> bool:
     """Return whether a private attribute differs between objects anyway: a time, an id."""
     attribute = model.__private_attributes__.get(name)
     factory = None if attribute is None else attribute.default_factory

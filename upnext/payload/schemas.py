@@ -89,8 +89,8 @@ class SchemaRewriter:
         else:
             schema = {**schema, **{key: self._rewrite(value) for key, value in children(schema).items()}}
         schema = _accept_written(schema)
-        says_extras = "extras_schema" in schema or "extra_fields_behavior" in schema.get("config", {})
-        if kind == "typed-dict" and not says_extras:
+        sets_extras = "extras_schema" in schema or "extra_fields_behavior" in schema.get("config", {})
+        if kind == "typed-dict" and not sets_extras:
             schema["extra_behavior"] = self._extra_keys
         cls = schema["cls"] if kind in {"model", "named-tuple"} else _named_tuple(schema)
         return schema if cls is None else _instance_of_class(schema, cls)

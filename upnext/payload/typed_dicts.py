@@ -23,9 +23,9 @@ def typed_dict_fields(typed_dict: Any) -> dict[str, tuple[Any, bool]]:
     required: frozenset[str] = getattr(cls, "__required_keys__", frozenset())
     for name, hint in type_hints(cls).items():
         # The class itself has not evaluated string annotations.
-        said = get_origin(hint) if get_origin(hint) in (Required, NotRequired) else None
-        needed = name in required if said is None else said is Required
-        fields[name] = (_substituted(hint if said is None else get_args(hint)[0], given), needed)
+        qualifier = get_origin(hint) if get_origin(hint) in (Required, NotRequired) else None
+        needed = name in required if qualifier is None else qualifier is Required
+        fields[name] = (_substituted(hint if qualifier is None else get_args(hint)[0], given), needed)
     for base in _bases(cls):
         # Inherited fields are as the base declared them, with the base's own type parameters.
         inherited = typed_dict_fields(_substituted(base, given)) if get_origin(base) is not None else {}

@@ -151,8 +151,8 @@ class PartitionConsumer:
         return free > 0
 
     async def _claim(self, claims: Claims, most: int) -> None:
-        looked_at, paused, unused = self._rotation.next(), self._resources.paused.identities, most
-        queues = [handler for handler in looked_at if handler not in paused] if paused else looked_at
+        checked, paused, unused = self._rotation.next(), self._resources.paused.identities, most
+        queues = [handler for handler in checked if handler not in paused] if paused else checked
         worker, epoch = self._resources.registry.worker, claims.epoch
         try:
             with claims.lock:  # a recount that begins later makes this claim take nothing, or hands back what it took
@@ -166,8 +166,8 @@ class PartitionConsumer:
                 self._jobs.start(claims, jobs)
             if paused:  # such a queue counts as empty: waiting for the pause to end costs nothing
                 depths = dict(zip(queues, left, strict=True))
-                left = [depths.get(handler, 0) for handler in looked_at]
-            self._rotation.note(looked_at, left, {claim.handler for claim in jobs})
+                left = [depths.get(handler, 0) for handler in checked]
+            self._rotation.note(checked, left, {claim.handler for claim in jobs})
             if claims.limits is not None and claims.limits.again_in is not None:
                 self._wake_ups.look_in(claims.limits.again_in)
             unused -= len(jobs)

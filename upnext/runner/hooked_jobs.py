@@ -76,8 +76,8 @@ def _with_canceller(outcome: AttemptOutcome | None, entered: EnteredHooks, handl
     if outcome is None or not isinstance(outcome.raised, asyncio.CancelledError) or entered.canceller is None:
         return outcome
     hook, cause = entered.canceller
-    said = f"hook {hook!r} cancelled the handler: a task group in it failed, or a time limit in it ended"
-    raised = asyncio.CancelledError(said)
+    message = f"hook {hook!r} cancelled the handler: a task group in it failed, or a time limit in it ended"
+    raised = asyncio.CancelledError(message)
     raised.__cause__ = cause
     return failed(raised.with_traceback(traceback_of(outcome.raised)), handler)
 

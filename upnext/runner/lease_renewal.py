@@ -112,7 +112,7 @@ class LeaseKeeper:
         self._failing = ""
         self._valid = _Validity()
         self._renewed = 0.0  # when the last renewal that succeeded began
-        self._told_lost: str = ""
+        self._reported_lost: str = ""
         self._thread = threading.Thread(target=self._keep, name="upnext-lease", daemon=True)
 
     def start(self) -> None:
@@ -217,8 +217,8 @@ class LeaseKeeper:
         return stands
 
     def _join(self, client: LeaseClient) -> None:
-        if self.worker_id != self._told_lost:  # once, even if joining takes several tries
-            self._told_lost = self.worker_id
+        if self.worker_id != self._reported_lost:  # once, even if joining takes several tries
+            self._reported_lost = self.worker_id
             log.warning(
                 "Lost the lease of worker process %s (last renewed %.1f s ago): what it was running may run elsewhere, "
                 "and its results here are discarded; continuing under a new lease",

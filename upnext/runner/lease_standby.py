@@ -113,8 +113,8 @@ def _has_python() -> bool:
     return not getattr(sys, "frozen", False) and name.startswith(("python", "pypy"))
 
 
-def _line(**said: object) -> bytes:
-    return json.dumps(said).encode() + b"\n"
+def _line(**values: object) -> bytes:
+    return json.dumps(values).encode() + b"\n"
 
 
 def _surroundings(patience: float, held: Sequence[LeaseKeeper]) -> dict[str, Any]:

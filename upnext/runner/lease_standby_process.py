@@ -52,7 +52,7 @@ class Standby:
         self._length = self._patience = 0.0
         self._preload = False
         self._running: list[tuple[str, str]] = []
-        self._heard = self._began = now()
+        self._last_message = self._began = now()
         self._renewed = 0.0
         self._reports = 0
         self._clients: dict[str, Any] = {}
@@ -76,14 +76,14 @@ class Standby:
     def _feed(self, data: bytes) -> None:
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         for line in lines:
-            said = json.loads(line)
-            if "leases" in said:
-                self._leases, self._path, self._patience = said["leases"], said["path"], said["patience"]
-                self._preload = said["preload"]
+            message = json.loads(line)
+            if "leases" in message:
+                self._leases, self._path, self._patience = message["leases"], message["path"], message["patience"]
+                self._preload = message["preload"]
                 self._length = min(lease["length"] for lease in self._leases)
-            self._running = said.get("running", [])
+            self._running = message.get("running", [])
         if lines:
-            self._heard = now()
+            self._last_message = now()
             self._renewed, self._reports = 0.0, 0
             self._close()
 
@@ -91,7 +91,7 @@ class Standby:
         if self._preload and now() - self._began > _PRELOAD_AFTER:
             self._preload = False
             self._load()
-        silent = now() - self._heard
+        silent = now() - self._last_message
         if not self._leases or silent < _SILENCE * self._length or is_stopped(self._worker):
             return
         if silent > self._patience + _GRACE:

@@ -65,7 +65,7 @@ class PartitionWorker:
         self._subscriber = Subscriber(self.broker, resources.handlers, resources.uniqueness, agree, self._changed)
         self._settler = Settler(self._reaper.expect, self._settled, resources.hooks.buried, self._unstored, self._doubt)
         self.broker.maintenance.buried = resources.hooks.buried
-        self.broker.link.made_anew = self._doubt
+        self.broker.link.on_reconnect = self._doubt
         self.jobs = JobRunner(resources, self.lease, self._settler, running, ended)
         self._consumer = PartitionConsumer(resources, self.lease, self._subscriber.ready, self.jobs, self._wake_ups)
         self._drain = Drain(registry.worker, self.jobs, self._settler, self.lease)

@@ -76,8 +76,8 @@ class Scheduler:
         self._store = store
         self._declared = False
         self._since: dict[str, datetime] = {}  # since when a changed schedule applies
-        self._told: dict[str, datetime] = {}  # the tick that was last logged as missed
-        self._looked: dict[str, tuple[datetime, datetime | None]] = {}  # when it was read, and its next tick
+        self._reported: dict[str, datetime] = {}  # the tick that was last logged as missed
+        self._seen_ticks: dict[str, tuple[datetime, datetime | None]] = {}  # when it was read, and its next tick
         self._failures = Counter[str]()  # in a row; of a handler, or of all ("")
 
     async def run(self) -> None:
@@ -105,8 +105,8 @@ class Scheduler:
 
     async def _keep(self, handler_id: str, schedule: Schedule, now: datetime) -> float:
         """Handle one schedule; return the seconds until it has to be handled again."""
-        looked, following = self._looked.get(handler_id, (now, now))
-        if following is None or not looked <= now < following:
+        seen_at, following = self._seen_ticks.get(handler_id, (now, now))
+        if following is None or not seen_at <= now < following:
             handler = self._registry.handlers[handler_id]
             try:
                 await self._look_at(handler, schedule, now)
@@ -114,7 +114,7 @@ class Scheduler:
                 return self._failed(handler_id, f"schedule {handler.name!r}", error)
             self._worked(handler_id, f"schedule {handler.name!r}")
             following = schedule.after(now)
-            self._looked[handler_id] = now, following
+            self._seen_ticks[handler_id] = now, following
         return _LONGEST_SLEEP if following is None else min(_LONGEST_SLEEP, (following - now).total_seconds())
 
     async def _look_at(self, handler: Handler, schedule: Schedule, now: datetime) -> None:
@@ -122,7 +122,7 @@ class Scheduler:
         if last is not None:
             last = max(last, self._since.get(handler.id, last))
         if last is None or last - now > _FUTURE:
-            await self._begin_anew(handler, schedule, last, now)
+            await self._begin_again(handler, schedule, last, now)
             return
         ticks = due(schedule, last, now)
         for tick in ticks:
@@ -131,8 +131,8 @@ class Scheduler:
         # A schedule that catches up has covered all of them.
         before = ticks[0] - _MOMENT if ticks else now
         missed = None if schedule.catch_up else schedule.latest(last, before)
-        if missed is not None and self._told.get(handler.id) != missed:
-            self._told[handler.id] = missed
+        if missed is not None and self._reported.get(handler.id) != missed:
+            self._reported[handler.id] = missed
             log.warning("Schedule %r was not run at %s: nothing could run it then", handler.name, missed.isoformat())
 
     def _failed(self, of: str, what: str, error: Exception) -> float:
@@ -147,7 +147,7 @@ class Scheduler:
         if self._failures.pop(of, 0):
             log.info("Runs %s again", what)
 
-    async def _begin_anew(self, handler: Handler, schedule: Schedule, last: datetime | None, now: datetime) -> None:
+    async def _begin_again(self, handler: Handler, schedule: Schedule, last: datetime | None, now: datetime) -> None:
         if last is not None:
             log.warning(
                 "Schedule %r has run for %s, and the server's clock says %s: it was set back; going on from now",

@@ -233,7 +233,7 @@ class Service:
         """
         for worker in self._workers:
             check_declarations(worker.registry)
-        with log.heard(), contextlib.ExitStack() as opened:
+        with log.enabled(), contextlib.ExitStack() as opened:
             for variable, meant in misspelt_variables().items():
                 log.warning("%s is ignored, as upnext has no such setting; did you mean %s?", variable, meant)
             listening: list[list[socket.socket]] = []

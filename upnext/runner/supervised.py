@@ -31,9 +31,9 @@ class Supervisor:
         talk: A socket for questions and answers; None if the supervisor is of a release that has none.
     """
 
-    def __init__(self, life: int, talk: socket.socket | None) -> None:
+    def __init__(self, life: int, channel: socket.socket | None) -> None:
         self._life = life
-        self._talk = talk
+        self._channel = channel
 
     def stop_with_it(self, stop: Callable[[], None]) -> None:
         """Call `stop`, in a thread of its own, when this process has to stop.
@@ -50,8 +50,8 @@ class Supervisor:
 
     def introduce(self, addresses: Sequence[tuple[str, int]], longest_stop: float) -> None:
         """Report how long this process may take to stop, and where it will ask to listen."""
-        if self._talk is not None:
-            self._send(self._talk, {"stop": longest_stop, "addresses": [list(address) for address in addresses]})
+        if self._channel is not None:
+            self._send(self._channel, {"stop": longest_stop, "addresses": [list(address) for address in addresses]})
 
     def listen(self, address: tuple[str, int]) -> list[socket.socket]:
         """Return the listening sockets of an address, which all processes of the service share.
@@ -59,10 +59,10 @@ class Supervisor:
         Raises:
             ConfigError: If the address cannot be listened on.
         """
-        if self._talk is None:
+        if self._channel is None:
             return listen(address)
-        self._send(self._talk, {"listen": list(address)})
-        data, descriptors, _, _ = socket.recv_fds(self._talk, _MESSAGE, _MOST_SOCKETS)
+        self._send(self._channel, {"listen": list(address)})
+        data, descriptors, _, _ = socket.recv_fds(self._channel, _MESSAGE, _MOST_SOCKETS)
         if not data:
             raise ConfigError("The process that supervises this one has gone.")
         answer = json.loads(data)
@@ -75,9 +75,9 @@ class Supervisor:
         return sockets
 
     @staticmethod
-    def _send(talk: socket.socket, message: dict[str, Any]) -> None:
+    def _send(channel: socket.socket, message: dict[str, Any]) -> None:
         try:
-            talk.sendall(json.dumps(message).encode() + b"\n")
+            channel.sendall(json.dumps(message).encode() + b"\n")
         except OSError as error:
             raise ConfigError(f"The process that supervises this one has gone ({error}).") from None
 
@@ -91,10 +91,10 @@ def supervised_process() -> Supervisor | None:
         # A supervisor that keeps running while its release is replaced starts processes of the new one, and passes a
         # pipe as their standard input.
         return Supervisor(0, None)
-    life, talk = map(int, numbers.split(","))
-    for descriptor in (life, talk):
+    life, channel = map(int, numbers.split(","))
+    for descriptor in (life, channel):
         os.set_inheritable(descriptor, False)
-    return Supervisor(life, socket.socket(fileno=talk))
+    return Supervisor(life, socket.socket(fileno=channel))
 
 
 class Conversation:
@@ -104,15 +104,15 @@ class Conversation:
         talk: Its end of the socket.
     """
 
-    def __init__(self, talk: socket.socket) -> None:
-        self._talk = talk
-        self._talk.setblocking(False)
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+        self._channel.setblocking(False)
         self._rest = b""
 
     def messages(self) -> list[dict[str, Any]]:
         """Return the messages of the process since the last call; does not wait."""
         with contextlib.suppress(OSError):
-            while data := self._talk.recv(_MESSAGE):
+            while data := self._channel.recv(_MESSAGE):
                 self._rest += data
         *lines, self._rest = self._rest.split(b"\n")
         return [json.loads(line) for line in lines]
@@ -121,10 +121,10 @@ class Conversation:
         """Answer a `listen` with sockets, or with the reason why there are none."""
         with contextlib.suppress(OSError):  # it has ended meanwhile
             if isinstance(found, str):
-                self._talk.sendall(json.dumps({"error": found}).encode())
+                self._channel.sendall(json.dumps({"error": found}).encode())
             else:
-                socket.send_fds(self._talk, [b"{}"], [sock.fileno() for sock in found[:_MOST_SOCKETS]])
+                socket.send_fds(self._channel, [b"{}"], [sock.fileno() for sock in found[:_MOST_SOCKETS]])
 
     def close(self) -> None:
         """Close the connection."""
-        self._talk.close()
+        self._channel.close()

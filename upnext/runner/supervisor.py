@@ -172,27 +172,27 @@ class _Child:
 
     def _start(self) -> None:
         # Nothing is ever written to the pipe: it ends when this process does, however that happens.
-        own, talk = socket.socketpair()
+        own, channel = socket.socketpair()
         try:
             life, self._life = os.pipe()
         except OSError:
             own.close()
-            talk.close()
+            channel.close()
             raise
         self._conversation = Conversation(own)
         self._longest_stop, self.addresses = _UNINTRODUCED, None
-        environment = {**os.environ, SUPERVISED: f"{life},{talk.fileno()}"}
+        environment = {**os.environ, SUPERVISED: f"{life},{channel.fileno()}"}
         if self._reload:
             # Python uses a compiled file if the source's size and second match, which an edit can leave unchanged.
             environment["PYTHONDONTWRITEBYTECODE"] = "1"
         try:
             # Several processes cannot share one input, and programs started by a handler must not wait for it.
             self.process = subprocess.Popen(
-                self._command, stdin=subprocess.DEVNULL, env=environment, pass_fds=(life, talk.fileno())
+                self._command, stdin=subprocess.DEVNULL, env=environment, pass_fds=(life, channel.fileno())
             )
         finally:
             os.close(life)
-            talk.close()
+            channel.close()
         self._started = monotonic()
 
     def _answer(self, listeners: _SharedListeners) -> None:

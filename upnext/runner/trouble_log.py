@@ -27,7 +27,7 @@ class TroubleLog:
     def __init__(self, failing: str, over: str) -> None:
         self._failing = failing
         self._over = over
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._failures = 0
         self._lock = threading.Lock()
 
@@ -38,18 +38,18 @@ class TroubleLog:
         with self._lock:
             self._failures += 1
             is_due = self._failures == 1 or not passes or self._failures % _LONG == 0
-            is_new = is_due and cause not in self._told and len(self._told) < _MOST
+            is_new = is_due and cause not in self._reported and len(self._reported) < _MOST
             if is_new:
-                self._told.add(cause)
+                self._reported.add(cause)
         if is_new:
             log.warning(self._failing, cause)
         return cause
 
     def worked(self) -> None:
         """Record that it works; logs so if a failure was logged."""
-        if not self._told:
+        if not self._reported:
             return
         with self._lock:
-            self._told.clear()
+            self._reported.clear()
             self._failures = 0
         log.info(self._over)

@@ -41,7 +41,7 @@ class UndeclaredSchedules:
         self._store = ScheduleStore(first)
         self._status = first.status_reader
         self._declared = declared
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
 
     async def run(self) -> None:
         """Look at intervals until cancelled; jobs do not depend on it."""
@@ -67,14 +67,14 @@ class UndeclaredSchedules:
             for record in await self._store.read()
             if HandlerId.parse(record.handler).worker == self._worker
             and record.handler not in self._declared
-            and record.handler not in self._told
+            and record.handler not in self._reported
         ]
         if not undeclared:
             return
         served = {handler for worker in await self._status.living() for handler in worker.schedules}
         for record in undeclared:
             if record.handler not in served:
-                self._told.add(record.handler)
+                self._reported.add(record.handler)
                 self._tell(record)
 
     def _tell(self, record: ScheduleRecord) -> None:

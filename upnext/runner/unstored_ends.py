@@ -22,7 +22,7 @@ class UnstoredEnds:
     def __init__(self) -> None:
         # The cause, and whether it lies in the server or the connection and so concerns all jobs.
         self._causes: dict[tuple[str, str], tuple[str, bool]] = {}
-        self._told = False
+        self._reported = False
 
     @property
     def record(self) -> Unstored | None:
@@ -38,7 +38,7 @@ class UnstoredEnds:
 
     def failed(self, claims: Iterable[Claim], failures: int, error: BaseException) -> None:
         """Record that jobs could not be ended so many times in a row."""
-        self._told = True
+        self._reported = True
         if failures >= _SHOWN_AFTER:
             kind = classify(error) if isinstance(error, Exception) else FailureKind.FAULT
             cause = describe_failure(error), kind is not FailureKind.FAULT
@@ -46,12 +46,12 @@ class UnstoredEnds:
 
     def stored(self, claims: Iterable[Claim], left: int) -> None:
         """Record that jobs were ended, or are others' now, and how many ends are still to be stored."""
-        if not self._told:
+        if not self._reported:
             return
         for claim in claims:
             self._causes.pop(_key(claim), None)
         if not self._causes and not left:
-            self._told = False
+            self._reported = False
             log.info("Stores the ends of jobs again")
 
 

@@ -135,16 +135,16 @@ class Watchdog:
 
     def _note_standstill(self, passed: float) -> None:
         """Say so when this thread itself did not run: then nothing did, and the loop is not to blame for that time."""
-        stood_still = passed - self._interval()
-        if stood_still < HAND_BACK_AFTER:
+        stalled_for = passed - self._interval()
+        if stalled_for < HAND_BACK_AFTER:
             return
         if self._asked:
-            self._asked += stood_still
-        if stood_still >= REPORT_AFTER:
+            self._asked += stalled_for
+        if stalled_for >= REPORT_AFTER:
             log.warning(
                 "The process did not run for %.1f s: code kept the global interpreter lock (C code such as re, json "
                 "or sorted on large data), or the process or the machine was suspended. Running: %s",
-                stood_still,
+                stalled_for,
                 _names(self._started()),
             )
 

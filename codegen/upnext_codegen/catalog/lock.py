@@ -56,7 +56,7 @@ def read(text: str) -> Contract:
     if is_pointer(text):
         raise ValueError(f"it is {POINTER}; fetch that with `git lfs pull`")
     data = read_object(text)
-    if data is None and is_ours(text):
+    if data is None and is_from_upnext(text):
         raise ValueError("it is damaged: its end is missing, or a merge left it in pieces" if text else "it is empty")
     if data is None or data.get("generator") != GENERATOR:
         raise ValueError("it was not written by upnext")
@@ -66,7 +66,7 @@ def read(text: str) -> Contract:
     return from_json(data)
 
 
-def is_ours(text: str) -> bool:
+def is_from_upnext(text: str) -> bool:
     """Return whether upnext wrote a file, even one that a merge conflict or truncation has damaged.
 
     Of one that is empty, as a full disk can leave it, nothing is lost.

@@ -85,7 +85,7 @@ def foreign(outputs: Iterable[Output], root: Path, command: str) -> Iterator[Fin
             continue
         name = relative(output.path, root)
         is_lock = output.path.name == lock.FILE_NAME
-        if not (lock.is_ours(text) if is_lock else text.startswith(MARK)):
+        if not (lock.is_from_upnext(text) if is_lock else text.startswith(MARK)):
             yield in_the_way(name, text, command)
             continue
         found, known = (lock.format_of(text), lock.FORMAT) if is_lock else (_stub_format(text), catalog.FORMAT)

@@ -36,8 +36,8 @@ def tighter(
     for constraint in sorted(has):
         name, _, text = constraint.partition("=")
         # For another type, or without the surrounding blanks, a length means something else.
-        is_measured_anew = name in {"min_length", "max_length"} and (strips or written != read)
-        if name == UNKNOWN_CONSTRAINT or (constraint in had and not is_measured_anew):
+        is_remeasured = name in {"min_length", "max_length"} and (strips or written != read)
+        if name == UNKNOWN_CONSTRAINT or (constraint in had and not is_remeasured):
             continue
         if values is not None:
             known = [value for value in values if not isinstance(value, EnumMember)]

@@ -71,19 +71,19 @@ def conflicts(
 
 
 def _between(one: Handler, classes: Classes, other: Handler, their_classes: Classes) -> Iterator[Conflict]:
-    theirs = {each.name: each for each in other.parameters}
-    also_theirs = {name: each for each in other.parameters for name in each.formerly} | theirs
+    parameters_there = {each.name: each for each in other.parameters}
+    accepted_there = {name: each for each in other.parameters for name in each.formerly} | parameters_there
     named = {name for each in one.parameters for name in (each.name, *each.formerly)}
     there, back = Wire(classes, their_classes), Wire(their_classes, classes)
     for each in one.parameters:
-        if each.name not in also_theirs:
+        if each.name not in accepted_there:
             if each.required and other.extras is None:
                 yield Conflict(each.name, each.place, "is required here and refused by")
             continue
-        here, elsewhere = each.type, also_theirs[each.name].type
+        here, elsewhere = each.type, accepted_there[each.name].type
         if not there.fits(here, elsewhere) and not back.fits(elsewhere, here):
             mine, other_text = distinct_texts((here, elsewhere))
             yield Conflict(each.name, each.place, f"is {mine} here and {other_text} in")
-    for name, parameter in theirs.items():
+    for name, parameter in parameters_there.items():
         if name not in named and parameter.required and one.extras is None:
             yield Conflict(name, one.place, "is refused here and required by")

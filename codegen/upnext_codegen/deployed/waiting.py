@@ -34,7 +34,7 @@ def _finding(jobs: WaitingJobs, place: Place, *, is_served: bool) -> Finding:
     for (state, reason), count in jobs.refused.items():
         states[state] += count
         reasons[reason] += count
-    total, looked = states.total(), sum(jobs.checked.values())
+    total, checked_jobs = states.total(), sum(jobs.checked.values())
     kinds = ", ".join(f"{states[state]:,} {state}" for state in STATES if states[state])
     most = sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))
     listed = "; ".join(f"{reason} ({count:,})" for reason, count in most[:_MOST_REASONS])
@@ -44,7 +44,7 @@ def _finding(jobs: WaitingJobs, place: Place, *, is_served: bool) -> Finding:
     return Finding.of(
         code="UPN432",
         severity="warning" if set(states) == {DEAD} else "error",
-        message=f"{who} cannot take {total:,} of {looked:,} {jobs_of} {stand} ({kinds}): {listed}{more}",
+        message=f"{who} cannot take {total:,} of {checked_jobs:,} {jobs_of} {stand} ({kinds}): {listed}{more}",
         place=place,
         help=_way_out(states, is_served=is_served),
     )

@@ -61,7 +61,7 @@ class FileIndex:
     closed: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
-    def looked(self) -> bool:
+    def has_changes(self) -> bool:
         """Whether any file had to be examined again, or has gone."""
         return bool(self.fresh) or len(self.known.entries) != len(self.entries)
 

@@ -94,12 +94,14 @@ class _Forks(Generic[_Result]):
         context = multiprocessing.get_context("fork")
         with contextlib.suppress(OSError):  # No more processes or open files are available.
             for _ in range(self._workers):
-                ours, theirs = context.Pipe()
-                process = context.Process(target=_serve, args=(theirs, ours, self._job, self._portions), daemon=True)
+                parent_end, child_end = context.Pipe()
+                process = context.Process(
+                    target=_serve, args=(child_end, parent_end, self._job, self._portions), daemon=True
+                )
                 process.start()
-                theirs.close()
+                child_end.close()
                 self._processes.append(process)
-                self._give(ours)
+                self._give(parent_end)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -136,12 +138,12 @@ class _Forks(Generic[_Result]):
             self._in_hand[connection] = number
 
 
-def _serve(theirs: Connection, ours: Connection, job: Callable[[str], Any], portions: list[list[str]]) -> None:
+def _serve(child_end: Connection, parent_end: Connection, job: Callable[[str], Any], portions: list[list[str]]) -> None:
     """Process one portion after another in a forked process, until its parent is gone."""
-    ours.close()
+    parent_end.close()
     try:
         while True:
-            number: int = theirs.recv()
-            theirs.send([job(path) for path in portions[number]])
+            number: int = child_end.recv()
+            child_end.send([job(path) for path in portions[number]])
     except BaseException:  # noqa: BLE001 - what goes wrong is done again by the parent, and is raised there
         os._exit(1)

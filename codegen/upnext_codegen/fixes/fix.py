@@ -210,9 +210,9 @@ def _restored(root: Path, files: Mapping[str, bytes]) -> str:
         except OSError as error:
             failed[file] = f"{file} ({error.strerror or error})"
     restored = [file for file in files if file not in failed]
-    said = [f"Restored: {', '.join(restored)}"] if restored else []
-    said += [f"NOT restored: {', '.join(failed.values())}"] if failed else []
-    return f"{'; '.join(said) or 'Nothing is written'}."
+    parts = [f"Restored: {', '.join(restored)}"] if restored else []
+    parts += [f"NOT restored: {', '.join(failed.values())}"] if failed else []
+    return f"{'; '.join(parts) or 'Nothing is written'}."
 
 
 def _restore(path: Path, before: bytes) -> None:

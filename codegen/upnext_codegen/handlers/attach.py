@@ -70,7 +70,7 @@ class Found:
     fills: set[tuple[str, str]] = field(default_factory=set["tuple[str, str]"])
 
     @property
-    def says_anything(self) -> bool:
+    def has_content(self) -> bool:
         """Whether the file declares, attaches or sends anything."""
         return bool(self.declarations or self.handlers or self.sends or self.tasks)
 
@@ -250,8 +250,8 @@ class Attacher:
             expr = expr.func
         if isinstance(expr, ast.Attribute) and self._is_assigned(expr.value, use):
             return True
-        ours = use.scope.module.imports_upnext or self.exports.may_be_ours(use.scope, expr)
-        found = self.evaluator.value(expr, use) if ours else values.NOT_OURS
+        is_possible = use.scope.module.imports_upnext or self.exports.may_be_upnext(use.scope, expr)
+        found = self.evaluator.value(expr, use) if is_possible else values.NOT_UPNEXT
         if isinstance(found, ExternalName):
             return found.name.partition(".")[0] not in sys.stdlib_module_names
         return isinstance(found, values.Unknown)

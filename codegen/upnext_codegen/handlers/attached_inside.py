@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from upnext_codegen.handlers.inside import leads, names_said
+from upnext_codegen.handlers.inside import leads, mentioned_names
 from upnext_codegen.limits import MAX_CALLS_INWARD
 from upnext_codegen.names import values
 from upnext_codegen.names.contained import contained
@@ -55,7 +55,7 @@ class AttachedInside:
             return False  # Code outside the project needs both an event and a function.
         if isinstance(func, ExternalName) and func.name in _CALLING_NOTHING:
             return False
-        given = [each for each in plain_arguments(call, use) if self._is_ours(each)]
+        given = [each for each in plain_arguments(call, use) if self._is_upnext(each)]
         if not given:
             return False
         if isinstance(func, values.ClassRef):
@@ -69,18 +69,18 @@ class AttachedInside:
         """Whether a method that Python calls implicitly attaches handlers to an event that it receives."""
         if isinstance(owner, ast.Constant):
             return False
-        ours = [
+        relevant = [
             Argument("", each, use, each)
             for each in given
-            if isinstance(each, _NAMED) and self._is_ours_here(each, use)
+            if isinstance(each, _NAMED) and self._is_upnext_here(each, use)
         ]
-        found = self.evaluator.value(owner, use) if ours else None
+        found = self.evaluator.value(owner, use) if relevant else None
         if not isinstance(found, values.Instance):
             return False
         call = ast.Call(owner, [*given], [])
         functions = [self.evaluator.class_attribute(found.cls, name) for name in methods]
         return any(
-            self._by_function(each, filled_parameters(self.evaluator, each, ours, call), 0)
+            self._by_function(each, filled_parameters(self.evaluator, each, relevant, call), 0)
             for each in functions
             if isinstance(each, values.FunctionRef)
         )
@@ -89,7 +89,7 @@ class AttachedInside:
         """Whether the bases or the metaclass of a class attach handlers to one of its events."""
         # The body of the class comes first: it rarely needs another file, whereas the bases do.
         around = Use(cls.definition.scope, cls.definition.line)
-        given = {one.arg for one in class_node(cls).keywords if one.arg and self._is_ours_here(one.value, around)}
+        given = {one.arg for one in class_node(cls).keywords if one.arg and self._is_upnext_here(one.value, around)}
         has_own = any(map(self._is_event_of_class, self.evaluator.body_of(cls).definitions.values()))
         if not given and not has_own:
             return False
@@ -108,15 +108,15 @@ class AttachedInside:
     def _is_event_of_class(self, definitions: list[Definition]) -> bool:
         found = definitions[-1]
         value = found.binding.value if isinstance(found.binding, Assignment) else None
-        if isinstance(value, ast.expr) and not self.evaluator.may_be_ours(found.scope, value):
+        if isinstance(value, ast.expr) and not self.evaluator.may_be_upnext(found.scope, value):
             return False
         return value is not None and self._holds(self.evaluator.defined((found,)))
 
-    def _is_ours(self, given: Argument) -> bool:
-        return self._is_ours_here(given.value, given.use)
+    def _is_upnext(self, given: Argument) -> bool:
+        return self._is_upnext_here(given.value, given.use)
 
-    def _is_ours_here(self, expr: ast.expr, use: Use) -> bool:
-        return self.evaluator.may_be_ours(use.scope, expr) and self._holds(self.evaluator.value(expr, use))
+    def _is_upnext_here(self, expr: ast.expr, use: Use) -> bool:
+        return self.evaluator.may_be_upnext(use.scope, expr) and self._holds(self.evaluator.value(expr, use))
 
     def _holds(self, value: values.Value) -> bool:
         return any(map(self._gives, contained(value, self.evaluator.items)))
@@ -141,10 +141,10 @@ class AttachedInside:
 
     def _can_hold(self, cls: values.Value) -> bool:
         """Whether a line of a class names anything that can be of upnext: a quick check that excludes most classes."""
-        return isinstance(cls, values.ClassRef) and self.evaluator.may_be_ours(cls.definition.scope, class_node(cls))
+        return isinstance(cls, values.ClassRef) and self.evaluator.may_be_upnext(cls.definition.scope, class_node(cls))
 
     def _can_give(self, function: values.FunctionRef) -> bool:
-        return self.evaluator.may_be_ours(function.definition.scope, function_node(function))
+        return self.evaluator.may_be_upnext(function.definition.scope, function_node(function))
 
     @staticmethod
     def _is_event(value: values.Value) -> bool:
@@ -165,7 +165,11 @@ class AttachedInside:
             return False
         inside = self.insides[function_node(function)]
         derived = inside.derived(names)
-        kept = {_attribute_of(target, body.receiver) for target, said in inside.kept if not said.isdisjoint(derived)}
+        kept = {
+            _attribute_of(target, body.receiver)
+            for target, mentioned in inside.kept
+            if not mentioned.isdisjoint(derived)
+        }
         kept.discard(None)
         owner = self.evaluator.class_of(body.parent)
         return bool(kept) and owner is not None and self._any_method(owner, {f".{each}" for each in kept})
@@ -232,10 +236,10 @@ class AttachedInside:
         return False
 
     def _by_inner_call(self, inner: InnerCall, scope: Scope, derived: set[str], depth: int) -> bool:
-        if inner.says.isdisjoint(derived):
+        if inner.mentions.isdisjoint(derived):
             return False
         call, use = inner.node, Use(scope, inner.node.lineno)
-        given = [each for each in plain_arguments(call, use) if not names_said(each.value).isdisjoint(derived)]
+        given = [each for each in plain_arguments(call, use) if not mentioned_names(each.value).isdisjoint(derived)]
         if not given:
             return False
         found = self.evaluator.value(call.func, use)

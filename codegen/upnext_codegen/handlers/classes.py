@@ -151,7 +151,7 @@ class Classes:
                 module, _, name = each.name.rpartition(".")
                 if not _is_standard(module) and not is_of_library(module, name):
                     return True
-            elif isinstance(each, values.Unknown | values.NotOurs):
+            elif isinstance(each, values.Unknown | values.NotUpnext):
                 return True
         return False
 

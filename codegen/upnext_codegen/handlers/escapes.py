@@ -31,17 +31,17 @@ _FOLLOWED_NAMES = """
 _FOLLOWED = frozenset(_FOLLOWED_NAMES.split())
 _RUNNING = frozenset({"builtins.compile", "builtins.eval", "builtins.exec"})
 """Functions that run what a text says."""
-_OURS = values.Method | values.Attachment | values.Ambiguous
+_UPNEXT_VALUES = values.Method | values.Attachment | values.Ambiguous
 
 
 def escaping(
     evaluator: Evaluator, func: values.Value, call: ast.Call, use: Use
 ) -> Iterator[tuple[values.EventValue, Argument]]:
     """Yield the events whose `.on` a call receives, each with the argument."""
-    if isinstance(func, _OURS) or only_inspects(call.func, func):
+    if isinstance(func, _UPNEXT_VALUES) or only_inspects(call.func, func):
         return
     for given in plain_arguments(call, use):
-        for each in _flat(given.value) if evaluator.may_be_ours(use.scope, given.value) else ():
+        for each in _flat(given.value) if evaluator.may_be_upnext(use.scope, given.value) else ():
             event = evaluator.attached_by(evaluator.value(each, use))
             if event is not None:
                 yield event, given
@@ -74,7 +74,7 @@ def takes_on(evaluator: Evaluator, expr: ast.expr, use: Use) -> bool:
 
 
 def _is_event(evaluator: Evaluator, expr: ast.expr, use: Use) -> bool:
-    if not evaluator.may_be_ours(use.scope, expr):
+    if not evaluator.may_be_upnext(use.scope, expr):
         return False
     return isinstance(evaluator.value(expr, use), values.EventValue | values.HandlerValue)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from upnext_codegen.handlers.attached_inside import filled_parameters
 from upnext_codegen.handlers.escapes import only_inspects
-from upnext_codegen.handlers.inside import KEEPING, names_said
+from upnext_codegen.handlers.inside import KEEPING, mentioned_names
 from upnext_codegen.limits import MAX_CALLS_INWARD
 from upnext_codegen.names import values
 from upnext_codegen.names.evaluator import function_node, plain_arguments
@@ -199,8 +199,8 @@ class _Kept:
         inside = self.insides[node]
         derived = inside.derived(names)
         parameters = {each.arg for each in arguments_of(node)}
-        for target, said in (*inside.kept, *inside.given):
-            if said.isdisjoint(derived):
+        for target, mentioned in (*inside.kept, *inside.given):
+            if mentioned.isdisjoint(derived):
                 continue
             root = root_name(target)
             if root == scope.receiver != "":
@@ -212,12 +212,12 @@ class _Kept:
                 yield from self._into(target, Use(scope, getattr(target, "lineno", 1)))
         yield from ((scope.module.file, name) for name in inside.globals(derived))
         for each in inside.calls:
-            if not each.says.isdisjoint(derived):
+            if not each.mentions.isdisjoint(derived):
                 yield from self._by_call(each.node, scope, derived, depth)
 
     def _by_call(self, call: ast.Call, scope: Scope, derived: set[str], depth: int) -> Iterator[Fill]:
         use = Use(scope, call.lineno)
-        given = [each for each in plain_arguments(call, use) if not names_said(each.value).isdisjoint(derived)]
+        given = [each for each in plain_arguments(call, use) if not mentioned_names(each.value).isdisjoint(derived)]
         if given and _is_of_super(call.func):
             self.parameters.add("self")
         inner = self.evaluator.called_function(self.evaluator.value(call.func, use)) if given else None

@@ -28,7 +28,7 @@ class InnerCall:
     """
 
     node: ast.Call
-    says: frozenset[str]
+    mentions: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -64,25 +64,27 @@ class Inside:
         return found
 
     def _take(self, node: ast.AST) -> None:
-        self._bindings += [(bound, names_said(value)) for bound, value in _bindings(node)]
+        self._bindings += [(bound, mentioned_names(value)) for bound, value in _bindings(node)]
         self.attaching += _attaching(node)
         match node:
             case ast.Global(names):
                 self._globals.update(names)
             case ast.Assign(targets, value):
                 pairs = [pair for target in targets for pair in _pairs(target, value)]
-                self.kept += [(target, names_said(part)) for target, part in pairs if not isinstance(target, ast.Name)]
+                self.kept += [
+                    (target, mentioned_names(part)) for target, part in pairs if not isinstance(target, ast.Name)
+                ]
                 bound = frozenset(each.id for each in targets if isinstance(each, ast.Name))
-                self._assigned += [(bound, names_said(value))] if bound else []
+                self._assigned += [(bound, mentioned_names(value))] if bound else []
             case ast.AnnAssign(target, _, value) if value is not None and not isinstance(target, ast.Name):
-                self.kept.append((target, names_said(value)))
+                self.kept.append((target, mentioned_names(value)))
             case ast.Expr(ast.Call(ast.Attribute(base), args)):
-                self.kept += [(base, names_said(value)) for value in args]
+                self.kept += [(base, mentioned_names(value)) for value in args]
             case ast.Call(func):
-                says = [names_said(each) for each in (*node.args, *(one.value for one in node.keywords))]
-                self.calls.append(InnerCall(node, frozenset[str]().union(*says)))
+                mentions = [mentioned_names(each) for each in (*node.args, *(one.value for one in node.keywords))]
+                self.calls.append(InnerCall(node, frozenset[str]().union(*mentions)))
                 if isinstance(func, ast.Attribute) and func.attr in KEEPING:
-                    self.given += [(func.value, each) for each in says]
+                    self.given += [(func.value, each) for each in mentions]
             case _:
                 pass
 
@@ -90,7 +92,8 @@ class Inside:
         """Return the names that may be or contain some of its parameters."""
         found = names
         while True:
-            fresh = {name for bound, said in self._bindings if not said.isdisjoint(found) for name in bound} - found
+            bound = [bound for bound, mentioned in self._bindings if not mentioned.isdisjoint(found)]
+            fresh = frozenset[str]().union(*bound) - found
             if not fresh:
                 return found
             found = found | fresh
@@ -99,7 +102,7 @@ class Inside:
         """Return the module-level names that it binds to something reached from some names."""
         if not self._globals:
             return []
-        found = {name for bound, said in self._assigned if not said.isdisjoint(derived) for name in bound}
+        found = {name for bound, mentioned in self._assigned if not mentioned.isdisjoint(derived) for name in bound}
         return sorted(found & self._globals)
 
 
@@ -126,12 +129,12 @@ def leads(expr: ast.expr, names: set[str]) -> bool:
     return True
 
 
-def names_said(expr: ast.AST) -> frozenset[str]:
+def mentioned_names(expr: ast.AST) -> frozenset[str]:
     """The names in an expression, with `name.attribute` for immediate attributes."""
-    return frozenset(_said(expr))
+    return frozenset(_mentioned(expr))
 
 
-def _said(expr: ast.AST) -> Iterator[str]:
+def _mentioned(expr: ast.AST) -> Iterator[str]:
     for each in walk(expr):
         match each:
             case ast.Name(name):

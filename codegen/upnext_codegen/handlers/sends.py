@@ -72,7 +72,7 @@ def _options(evaluator: Evaluator, func: ast.expr, use: Use) -> tuple[str, ...]:
 
 def _given(evaluator: Evaluator, given: Argument, use: Use, function: Definition | None) -> Iterator[Send]:
     """A bound `send` passed to a call, which may call it with any fields."""
-    if isinstance(given.value, ast.Call) or not evaluator.may_be_ours(use.scope, given.value):
+    if isinstance(given.value, ast.Call) or not evaluator.may_be_upnext(use.scope, given.value):
         return
     match evaluator.value(given.value, use):
         case values.Method(owner, attr) if attr in SENDS | SUBMITS:

@@ -173,7 +173,7 @@ def _callable(evaluator: Evaluator, annotation: ast.expr | None, use: Use) -> tu
 
 def _makes_objects(evaluator: Evaluator, cls: values.ClassRef) -> bool:
     """Whether a call of a class certainly creates an object that is neither a function nor bound like one."""
-    odd = any(evaluator.class_attribute(cls, name) != values.NOT_OURS for name in ("__new__", "__get__"))
+    odd = any(evaluator.class_attribute(cls, name) != values.NOT_UPNEXT for name in ("__new__", "__get__"))
     return not odd and not class_node(cls).keywords and evaluator.attached_by(cls) is None
 
 

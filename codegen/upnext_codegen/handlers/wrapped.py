@@ -13,7 +13,7 @@ from upnext_codegen.names.scopes import Use
 if TYPE_CHECKING:
     from upnext_codegen.names.evaluator import Evaluator
 
-_OURS = values.Method | values.Attachment | values.TaskDecorator
+_UPNEXT_VALUES = values.Method | values.Attachment | values.TaskDecorator
 
 
 def is_wrapped(evaluator: Evaluator, function: values.FunctionRef, harmless: frozenset[str] = frozenset()) -> bool:
@@ -45,9 +45,9 @@ def _is_plain(
     if harmless and isinstance(found := evaluator.value(decorator, use), ExternalName) and found.name in harmless:
         return True
     # A name that cannot come from upnext is not followed into other files.
-    if not evaluator.may_be_ours(definition.scope, decorator):
+    if not evaluator.may_be_upnext(definition.scope, decorator):
         return False
-    return isinstance(evaluator.value(decorator, use), _OURS)
+    return isinstance(evaluator.value(decorator, use), _UPNEXT_VALUES)
 
 
 def _is_static(decorator: ast.expr) -> bool:

@@ -82,8 +82,8 @@ def _named_in_pyproject(document: Document) -> Iterator[tuple[str, str]]:
             yield source, name.replace(".", "/")
     build = table(document, "tool", "hatch", "build")
     for each in (build, table(build, "targets", "wheel")):
-        for said in (table(each, "sources"), table(each, "force-include")):
-            yield from ((source, name) for source, name in said.items() if isinstance(name, str))
+        for mapping in (table(each, "sources"), table(each, "force-include")):
+            yield from ((source, name) for source, name in mapping.items() if isinstance(name, str))
 
 
 def _in_hatch(build: Document) -> Iterator[str]:

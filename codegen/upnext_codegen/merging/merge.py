@@ -65,10 +65,10 @@ def extras_allowed(declarations: Iterable[Declaration], default: str | None) -> 
         declarations: All declarations of the event; one "forbid" is enough, then one "allow".
         default: The project's setting, "allow", "forbid" or None.
     """
-    said = {declaration.extra for declaration in declarations}
-    if "forbid" in said:
+    extras = {declaration.extra for declaration in declarations}
+    if "forbid" in extras:
         return False
-    return "allow" in said or default != "forbid"
+    return "allow" in extras or default != "forbid"
 
 
 class _Together(NamedTuple):

@@ -36,7 +36,7 @@ from upnext_codegen.names.scopes import (
     inner_scopes_and_calls,
 )
 from upnext_codegen.names.upnext_classes import is_event_class, is_task_class, is_worker_class, public_name
-from upnext_codegen.names.values import NOT_OURS, UNKNOWN, Value, events_of, merged
+from upnext_codegen.names.values import NOT_UPNEXT, UNKNOWN, Value, events_of, merged
 from upnext_codegen.reading.string_annotations import unquoted
 from upnext_codegen.reading.tree import walk
 
@@ -139,12 +139,12 @@ class Evaluator:
 
     Attributes:
         lookup: Finds names.
-        may_be_ours: A cheap syntactic filter: can this expression of a scope evaluate to an upnext object?
+        may_be_upnext: A cheap syntactic filter: can this expression of a scope evaluate to an upnext object?
         filled: What others put something of upnext into, of a file: its names, as `exported_names` has it.
     """
 
     lookup: Lookup
-    may_be_ours: Callable[[Scope, ast.expr | ast.stmt], bool] = lambda _, __: True
+    may_be_upnext: Callable[[Scope, ast.expr | ast.stmt], bool] = lambda _, __: True
     filled: Callable[[str], frozenset[str]] = lambda _: frozenset()
     _values: dict[tuple[Definition, Bindings], Value] = field(default_factory=dict[tuple[Definition, Bindings], Value])
     _active: set[tuple[Definition, Bindings]] = field(default_factory=set[tuple[Definition, Bindings]])
@@ -287,7 +287,7 @@ class Evaluator:
             self._active.discard(key)
         if isinstance(found, values.ContainerValue) and found.definition is None:
             found = replace(found, definition=source)
-        elif found == NOT_OURS and (self._is_fed(source) or self.is_filled(source, HELD)):
+        elif found == NOT_UPNEXT and (self._is_fed(source) or self.is_filled(source, HELD)):
             found = UNKNOWN
         if self.is_filled(source):
             found = UNKNOWN
@@ -302,7 +302,7 @@ class Evaluator:
         """Whether a method of a name's value receives something that can be of upnext, and may keep it."""
         scope = definition.scope
         calls = [each for each in scope.fed if _root(each.func) == definition.name]
-        return any(self.may_be_ours(scope, each.value) for call in calls for each in plain_arguments(call, Use(scope)))
+        return any(self.may_be_upnext(scope, each.value) for one in calls for each in plain_arguments(one, Use(scope)))
 
     def _frame_of(self, scope: Scope | None) -> Bindings:
         found: list[tuple[str, Value]] = []
@@ -327,9 +327,9 @@ class Evaluator:
                 return self.defined(self.lookup.name(use, name, without=definition))
             case Assignment(value, annotation):
                 found = UNKNOWN if value is None else self.value(value, use)
-                vague = isinstance(found, values.Unknown | values.NotOurs) or found == values.Constant(None)
-                said = self.typed(annotation, use) if vague and annotation is not None else UNKNOWN
-                return found if said == UNKNOWN else said
+                vague = isinstance(found, values.Unknown | values.NotUpnext) or found == values.Constant(None)
+                annotated = self.typed(annotation, use) if vague and annotation is not None else UNKNOWN
+                return found if annotated == UNKNOWN else annotated
             case FunctionDefinition():
                 return self._decorated(values.FunctionRef(definition))
             case ClassDefinition():
@@ -396,7 +396,7 @@ class Evaluator:
             return values.TaskValue(None)
         if isinstance(cls, values.ClassRef):
             return values.Instance(cls)
-        return NOT_OURS if isinstance(cls, ExternalName) else UNKNOWN
+        return NOT_UPNEXT if isinstance(cls, ExternalName) else UNKNOWN
 
     # Attributes
 
@@ -411,7 +411,7 @@ class Evaluator:
                 return self._described(self.class_attribute(owner, attr))
             case values.Instance(cls):
                 found = self._instance_attribute(owner, attr)
-                if found == NOT_OURS:
+                if found == NOT_UPNEXT:
                     asked = self._asked(cls, "__getattr__", values.Constant(attr))
                     return asked or (UNKNOWN if self._has(self.ancestors(cls), "__getattr__") else found)
                 return self._inherited(cls, attr, use) if isinstance(found, values.Unknown) else found
@@ -419,9 +419,9 @@ class Evaluator:
                 return {"value": value, "_value_": value, "name": values.Constant(name)}.get(attr, UNKNOWN)
             case values.Namespace(items):
                 return self.item(items, values.Constant(attr))
-            case values.NotOurs() | values.Constant() | values.FunctionRef() | values.ContainerValue():
+            case values.NotUpnext() | values.Constant() | values.FunctionRef() | values.ContainerValue():
                 # None is only a placeholder for a later value.
-                return UNKNOWN if owner == values.Constant(None) else NOT_OURS
+                return UNKNOWN if owner == values.Constant(None) else NOT_UPNEXT
             case _:
                 return self._upnext_attribute(owner, attr)
 
@@ -450,7 +450,7 @@ class Evaluator:
     def _attribute_of(self, base: ast.expr, attr: str, use: Use) -> Value:
         owner = self.value(base, use)
         found = self.attribute(owner, attr, use)
-        if found != NOT_OURS:
+        if found != NOT_UPNEXT:
             return found
         if any(self.is_filled(each, part) for each in self._named(base, owner, use) for part in (f".{attr}", HELD)):
             return UNKNOWN
@@ -477,7 +477,7 @@ class Evaluator:
                     self._named_attributes[source] = assigned_by_name(source)
                 found += self._named_attributes[source].get(attr, ())
         if not found:
-            return NOT_OURS
+            return NOT_UPNEXT
         value = self._abstract(self.defined(tuple(found)))
         return UNKNOWN if isinstance(value, values.EventValue) else value
 
@@ -485,22 +485,22 @@ class Evaluator:
         match owner:
             case values.Sender(inner):
                 methods = _EVENT_METHODS - _DECLARING if isinstance(inner, values.EventValue) else _TASK_METHODS
-                return values.Method(inner, attr) if attr in methods else NOT_OURS
+                return values.Method(inner, attr) if attr in methods else NOT_UPNEXT
             case values.Ambiguous("event" | "worker", events):
                 if attr in _EVENT_METHODS - _DECLARING:
                     return values.Ambiguous("send", events)
-                return owner if attr in {"on", "event"} else NOT_OURS
+                return owner if attr in {"on", "event"} else NOT_UPNEXT
             case values.WorkerValue(_, cls):
                 if attr == "events":
                     return values.EventTable(owner)
-                overriding = NOT_OURS if cls is None else self._own(cls, attr)
+                overriding = NOT_UPNEXT if cls is None else self._own(cls, attr)
                 if attr in WORKER_METHODS and not isinstance(overriding, values.FunctionRef):
                     return values.Method(owner, attr)
                 return overriding
             case values.TaskValue():
-                return values.Method(owner, attr) if attr in _TASK_METHODS else NOT_OURS
+                return values.Method(owner, attr) if attr in _TASK_METHODS else NOT_UPNEXT
             case (values.EventValue() as event) | values.HandlerValue(event):
-                return values.Method(event, attr) if attr in _EVENT_METHODS else NOT_OURS
+                return values.Method(event, attr) if attr in _EVENT_METHODS else NOT_UPNEXT
             case values.Method() | values.Attachment() if attr == "__call__":
                 return owner
             case _:
@@ -510,11 +510,11 @@ class Evaluator:
         """What an external base class may have put into an object: nothing that makes it an event."""
         if is_worker_class(self, cls):
             return self.attribute(values.WorkerValue(None), attr, use)
-        return NOT_OURS if attr == "on" else UNKNOWN
+        return NOT_UPNEXT if attr == "on" else UNKNOWN
 
     def _own(self, cls: values.ClassRef, attr: str) -> Value:
         found = self._instance_attribute(values.Instance(cls), attr)
-        return NOT_OURS if isinstance(found, values.Unknown) else found
+        return NOT_UPNEXT if isinstance(found, values.Unknown) else found
 
     def class_attribute(self, cls: values.ClassRef, attr: str) -> Value:
         """The value of `Class.attr`."""
@@ -541,12 +541,12 @@ class Evaluator:
         """The value of an attribute or item of a class that a metaclass of the project has or makes up."""
         for each in self.metaclasses([each for each in ancestors if isinstance(each, values.ClassRef)]):
             if self._has(self.ancestors(each), attr):
-                return NOT_OURS
+                return NOT_UPNEXT
             name = values.Constant(attr)
             asked = self._asked(each, "__getattr__", name) or self._asked(each, "__getitem__", name)
             if asked is not None:
                 return asked
-        return NOT_OURS
+        return NOT_UPNEXT
 
     def metaclasses(self, classes: list[values.ClassRef]) -> Iterator[values.ClassRef]:
         """Yield the project's metaclasses of classes."""
@@ -744,8 +744,8 @@ class Evaluator:
             case values.Attachment(event):
                 # Without a handler yet: `partial(event.on, retries=2)()`.
                 return self._handler(event, call, use) or func
-            case values.PartialSend() | values.Ambiguous("send") | values.NotOurs():
-                return UNKNOWN if self._is_given_event(call, use) else NOT_OURS
+            case values.PartialSend() | values.Ambiguous("send") | values.NotUpnext():
+                return UNKNOWN if self._is_given_event(call, use) else NOT_UPNEXT
             case values.FunctionRef() | values.LambdaRef() | values.PartialFunction():
                 return self._of_own_worker(self._result(func, call, use), call, use)
             case values.HandlerValue(_, values.FunctionRef() as function):
@@ -780,7 +780,7 @@ class Evaluator:
             return values.Sender(owner)
         if name == "on" and isinstance(owner, values.EventValue):
             return self._handler(owner, call, use) or values.Attachment(owner, call, use)
-        return NOT_OURS
+        return NOT_UPNEXT
 
     def _handler(self, event: values.EventValue, call: ast.Call, use: Use) -> Value | None:
         given = self.handler_of(call, use)
@@ -890,7 +890,7 @@ class Evaluator:
 
     def _is_given_event(self, call: ast.Call, use: Use) -> bool:
         """Whether a call receives an event, or what attaches to one: its result may well be that or contain it."""
-        given = [each for each in plain_arguments(call, use) if self.may_be_ours(use.scope, each.value)]
+        given = [each for each in plain_arguments(call, use) if self.may_be_upnext(use.scope, each.value)]
         return any(self._holds_event(self.value(each.value, each.use)) for each in given) or self._is_taken(call, use)
 
     def _is_taken(self, call: ast.Call, use: Use) -> bool:
@@ -898,7 +898,7 @@ class Evaluator:
         func = call.func
         if not isinstance(func, ast.Attribute) or func.attr not in _TAKING:
             return False
-        if not self.may_be_ours(use.scope, func.value):
+        if not self.may_be_upnext(use.scope, func.value):
             return False
         owner = self.value(func.value, use)
         return isinstance(owner, values.ContainerValue) and self._holds_event(owner)
@@ -918,7 +918,7 @@ class Evaluator:
         """The value of `super()`, as far as it matters: the plain worker behind an object of a subclass."""
         scope = use.scope
         owner = self.class_of(scope.parent) if scope.receiver and scope.parent is not None else None
-        return values.WorkerValue(None) if owner is not None and is_worker_class(self, owner) else NOT_OURS
+        return values.WorkerValue(None) if owner is not None and is_worker_class(self, owner) else NOT_UPNEXT
 
     def _imported(self, by: str, call: ast.Call, use: Use) -> Value:
         module = self.text(argument(call, use, "name"))
@@ -1004,7 +1004,7 @@ class Evaluator:
         """
         definition = function.definition
         for number, each in enumerate(function_node(function).decorator_list):
-            if not self.may_be_ours(definition.scope, each):
+            if not self.may_be_upnext(definition.scope, each):
                 continue
             found = self.value(each, Use(definition.scope, each.lineno, definition.branches))
             event = self.attached_by(found)
@@ -1074,7 +1074,7 @@ class Evaluator:
                 if not isinstance(call.args[0], ast.Name) or call.args[0].id not in parameters:
                     continue
                 use = Use(scope, call.lineno, each.branches)
-                match self.value(call.func, use) if self.may_be_ours(scope, call.func) else UNKNOWN:
+                match self.value(call.func, use) if self.may_be_upnext(scope, call.func) else UNKNOWN:
                     case values.Method(values.EventValue() as event, "on"):
                         result.append((event, call, use))
                     case values.Attachment(event, options, made):
@@ -1241,7 +1241,7 @@ class Evaluator:
             case ExternalName() | values.ClassRef():
                 return base
             case _:
-                return base if isinstance(base, values.NotOurs) else UNKNOWN
+                return base if isinstance(base, values.NotUpnext) else UNKNOWN
 
     def _module_named(self, name: Value, use: Use) -> Value:
         """The value of `sys.modules[name]`."""
@@ -1327,7 +1327,7 @@ class Evaluator:
         """The value bound by a loop or an unpacking; unknown if it differs between iterations."""
         found = [self.value(*each) for each in self.turns(expr, use) if each != (expr, use)]
         value = merged(found)
-        vague = value in {UNKNOWN, NOT_OURS} or isinstance(value, values.Ambiguous)
+        vague = value in {UNKNOWN, NOT_UPNEXT} or isinstance(value, values.Ambiguous)
         return value if vague or len(set(found)) == 1 else UNKNOWN
 
     def turns(self, expr: Derived, use: Use, depth: int = 0) -> list[tuple[Derived, Use]]:

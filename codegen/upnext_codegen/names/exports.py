@@ -71,7 +71,7 @@ _Known: TypeAlias = dict[tuple[Scope, str], Names]
 _METHODS = "methods"
 _PLAIN = ast.JoinedStr | ast.Compare | ast.UnaryOp
 """Expressions whose value is text, a number or a truth."""
-_OURS = (
+_UPNEXT_VALUES = (
     values.WorkerValue
     | values.EventValue
     | values.EventTable
@@ -93,14 +93,14 @@ class Carried(NamedTuple):
         modules: The modules among it that lead to something of upnext.
     """
 
-    ours: bool = False
+    is_upnext: bool = False
     modules: frozenset[ModuleRef] = frozenset()
 
     def __or__(self, other: Carried) -> Carried:
-        return Carried(self.ours or other.ours, self.modules | other.modules)
+        return Carried(self.is_upnext or other.is_upnext, self.modules | other.modules)
 
 
-_OURS_ITSELF = Carried(ours=True)
+_UPNEXT_ITSELF = Carried(is_upnext=True)
 
 
 class Exported(NamedTuple):
@@ -144,15 +144,15 @@ class Exports:
     _empty: set[values.Value] = field(default_factory=set["values.Value"])
 
     def __post_init__(self) -> None:
-        self.evaluator.may_be_ours, self.evaluator.filled = self.may_be_ours, self.filled
+        self.evaluator.may_be_upnext, self.evaluator.filled = self.may_be_upnext, self.filled
 
     def release(self) -> None:
         """Break the reference cycle with the evaluator, since the cyclic collector is off."""
-        del self.evaluator.may_be_ours, self.evaluator.filled
+        del self.evaluator.may_be_upnext, self.evaluator.filled
         for each in (self._interests, self._names, self._evident):
             each.clear()
 
-    def may_be_ours(self, scope: Scope, expr: ast.expr | ast.stmt) -> bool:
+    def may_be_upnext(self, scope: Scope, expr: ast.expr | ast.stmt) -> bool:
         """A cheap syntactic filter: can this expression of a scope evaluate to an upnext object?"""
         return self.everything or mentions(expr, self.names_in(scope))
 
@@ -378,8 +378,8 @@ class Exports:
                 carried.setdefault(name, self._carried_from(owner, name, module.file))
         ways = {ANYTHING: {way for each in made_up.modules for way in (self._ways_of(each) if each else "/")}}
         for name, each in carried.items():
-            ways[name] = set() if each.ours else {way for source in each.modules for way in self._ways_of(source)}
-        names = {name for name, each in carried.items() if each.ours or each.modules}
+            ways[name] = set() if each.is_upnext else {way for source in each.modules for way in self._ways_of(source)}
+        names = {name for name, each in carried.items() if each.is_upnext or each.modules}
         names |= {f"{MODULES}{name}" for name in names if ways[name]}
         if made_up.modules or made_up.others:
             names |= {ANYTHING, *(f"{NOT}{name}" for name in self._bound_in(module) - names)}
@@ -449,7 +449,7 @@ class Exports:
         """What a name of a file carries for its importers."""
         definitions = module.scope.definitions.get(name)
         if self._is_filled(module.file, name):
-            return _OURS_ITSELF
+            return _UPNEXT_ITSELF
         if definitions is None:
             source = self._starred(module).get(name)
             return Carried() if source is None else self._carried_from(source, name, module.file)
@@ -485,7 +485,7 @@ class Exports:
                 return self._carried_from(lookup.imported(definition.file, level, module), name, definition.file)
             case _:
                 alone = self._module_alone(definition)
-                return _OURS_ITSELF if alone is None else Carried(modules=frozenset({alone}))
+                return _UPNEXT_ITSELF if alone is None else Carried(modules=frozenset({alone}))
 
     def _carried_from(self, source: ModuleRef | ExternalName | None, name: str, importer: str) -> Carried:
         """What a name carries that is imported from a module."""
@@ -496,33 +496,33 @@ class Exports:
         """What a name carries that another file exports and that is not itself a module."""
         if isinstance(source, ModuleRef) and source.file is not None and self.has(source.file, f"{MODULES}{name}"):
             return Carried(modules=frozenset({source}))
-        return _OURS_ITSELF
+        return _UPNEXT_ITSELF
 
     def _defined(self, definition: Definition) -> Carried:
         """What the value of a definition carries."""
         value, binding = self.evaluator.defined((definition,)), definition.binding
         found = Carried()
         if isinstance(value, values.Unknown | values.Instance) and isinstance(binding, Assignment):
-            found = self._made_of_ours(definition, binding)
-        return found if found.ours else found | self.carried(value, definition.file)
+            found = self._made_from_upnext(definition, binding)
+        return found if found.is_upnext else found | self.carried(value, definition.file)
 
-    def _made_of_ours(self, definition: Definition, binding: Assignment) -> Carried:
+    def _made_from_upnext(self, definition: Definition, binding: Assignment) -> Carried:
         """What a name of a file is made from, in a way that cannot be followed."""
         names = self._evident_in(definition.scope)
         if not names.between(*definition.span):
             return Carried()
         if binding.annotation is not None and mentions(unquoted(binding.annotation), names):
-            return _OURS_ITSELF
+            return _UPNEXT_ITSELF
         value = binding.value
         if value is None or isinstance(value, Element):
             return Carried()  # Nothing imports what a loop leaves behind.
-        return Carried(ours=self._is_made(value, definition.use, set()) or _hands_modules(value, names))
+        return Carried(is_upnext=self._is_made(value, definition.use, set()) or _hands_modules(value, names))
 
     def gives_events(self, expr: Derived | None, use: Use, *, followed: bool = False) -> bool:
         """Whether an expression is, contains or returns events or workers or, unless `followed` is set, may do so."""
         while isinstance(expr, Element | Part | Rest | Inside):
             expr = expr.of
-        if expr is None or isinstance(expr, _PLAIN) or not self.may_be_ours(use.scope, expr):
+        if expr is None or isinstance(expr, _PLAIN) or not self.may_be_upnext(use.scope, expr):
             return False
         match value := self.evaluator.value(expr, use):
             case values.Unknown():
@@ -565,7 +565,7 @@ class Exports:
                 found = self._carried_by_itself(current, file)
                 if found is None:
                     ways.append(self._inside(current))
-                elif found.ours:
+                elif found.is_upnext:
                     return found
                 else:
                     modules |= found.modules
@@ -583,10 +583,10 @@ class Exports:
             case ModuleRef():
                 return Carried(modules=frozenset({value} if self._is_exporting(value) else ()))
             case _:
-                return _OURS_ITSELF if self._is_ours(value) else None
+                return _UPNEXT_ITSELF if self._is_upnext(value) else None
 
-    def _is_ours(self, value: values.Value) -> bool:
-        if isinstance(value, _OURS):
+    def _is_upnext(self, value: values.Value) -> bool:
+        if isinstance(value, _UPNEXT_VALUES):
             return True
         match value:
             case values.Ambiguous(kind):
@@ -613,7 +613,7 @@ class Exports:
             case values.Namespace(items):
                 yield items
             case values.FunctionRef():
-                if self._can_return_ours(value):
+                if self._can_return_upnext(value):
                     yield self.evaluator.returned(value)
             case values.LambdaRef():
                 yield self.evaluator.returned(value)
@@ -628,7 +628,7 @@ class Exports:
                 return
 
     def _may_be_key(self, scope: Scope, key: ast.expr | None) -> bool:
-        return key is not None and not isinstance(key, ast.Constant) and self.may_be_ours(scope, key)
+        return key is not None and not isinstance(key, ast.Constant) and self.may_be_upnext(scope, key)
 
     def _members(self, cls: values.ClassRef) -> Iterator[values.Value]:
         """The members of a class and its objects: methods, attributes, assignments in methods, and inherited ones."""
@@ -650,25 +650,25 @@ class Exports:
         names = self.interest(body.module).names
         for definition in body.every():
             is_member = isinstance(definition.binding, FunctionDefinition | Assignment)
-            if is_member and names.between(*definition.span) and self._can_be_ours(definition, names):
+            if is_member and names.between(*definition.span) and self._can_be_upnext(definition, names):
                 yield evaluator.defined((definition,))
         assigned = evaluator.assigned_by_methods(cls) if names.between(*cls.definition.span) else {}
         for definition in (each for found in assigned.values() for each in found):
             if self.names_in(definition.scope).between(*definition.span):
                 yield evaluator.defined((definition,))
 
-    def _can_be_ours(self, definition: Definition, names: Names) -> bool:
+    def _can_be_upnext(self, definition: Definition, names: Names) -> bool:
         """Whether a method names anything that can be of upnext; assigned values are examined in any case."""
         binding = definition.binding
         return self.everything or not isinstance(binding, FunctionDefinition) or holds(binding.node, names)
 
-    def _can_return_ours(self, function: values.FunctionRef) -> bool:
+    def _can_return_upnext(self, function: values.FunctionRef) -> bool:
         """Whether what a function returns, or is declared to return, can be of upnext."""
         body = self.evaluator.body_of(function)
         annotation = cast("FunctionNode", body.node).returns
         given = [each.node for each in body.returns]
-        return any(self.may_be_ours(body, each) for each in given) or (
-            annotation is not None and self.may_be_ours(function.definition.scope, unquoted(annotation))
+        return any(self.may_be_upnext(body, each) for each in given) or (
+            annotation is not None and self.may_be_upnext(function.definition.scope, unquoted(annotation))
         )
 
     def _returns_unknown(self, function: values.FunctionRef) -> bool:
@@ -727,7 +727,7 @@ class Exports:
     def _is_direct(self, value: values.Value) -> bool:
         """Whether a value is of upnext, or literally composed of such values."""
         items = self.evaluator.items(value) if isinstance(value, values.ContainerValue) else [value]
-        return any(isinstance(each, _OURS) for each in items)
+        return any(isinstance(each, _UPNEXT_VALUES) for each in items)
 
     def _members_named(self, attribute: ast.Attribute, use: Use) -> list[Source]:
         """What a class assigns to an attribute of its objects."""

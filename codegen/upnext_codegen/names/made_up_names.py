@@ -51,7 +51,7 @@ def made_up(evaluator: Evaluator, module: SourceModule, definition: Definition) 
     kept = [(value, at) for target, value, at in body.items if _calls(evaluator, target.value, at, "builtins.globals")]
     for given, at in [*((each.node, Use(body, END)) for each in body.returns), *kept]:
         for expr, use in _assigned(evaluator, given, at):
-            if not evaluator.may_be_ours(use.scope, expr) or _is_own_name(evaluator, expr, use):
+            if not evaluator.may_be_upnext(use.scope, expr) or _is_own_name(evaluator, expr, use):
                 continue
             value = evaluator.value(expr, use)
             owner = _owner(evaluator, expr, use)

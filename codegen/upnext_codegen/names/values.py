@@ -20,7 +20,7 @@ class Unknown:
 
 
 @dataclass(frozen=True, slots=True)
-class NotOurs:
+class NotUpnext:
     """A value that certainly has nothing to do with upnext."""
 
 
@@ -203,7 +203,7 @@ class Ambiguous:
 
 Value: TypeAlias = (
     Unknown
-    | NotOurs
+    | NotUpnext
     | Constant
     | ModuleRef
     | ExternalName
@@ -230,19 +230,19 @@ Value: TypeAlias = (
 """What an expression can turn out to be."""
 
 UNKNOWN = Unknown()
-NOT_OURS = NotOurs()
+NOT_UPNEXT = NotUpnext()
 
-_OURS = EventValue | WorkerValue | Method | Attachment | Ambiguous
+_UPNEXT_VALUES = EventValue | WorkerValue | Method | Attachment | Ambiguous
 
 
 def merged(values: list[Value]) -> Value:
     """The value of a name that branches bind to several values: of upnext if just one of them is."""
     distinct = list(dict.fromkeys(values))
-    ours = [each for each in distinct if isinstance(each, _OURS)]
-    if len(ours) == 1:
-        return ours[0]
-    if ours:
-        return Ambiguous(_kind(ours[0]), events_of(ours))
+    known = [each for each in distinct if isinstance(each, _UPNEXT_VALUES)]
+    if len(known) == 1:
+        return known[0]
+    if known:
+        return Ambiguous(_kind(known[0]), events_of(known))
     handlers = [each for each in distinct if isinstance(each, HandlerValue)]
     if len({each.event for each in handlers}) > 1:
         return Ambiguous("event", events_of(handlers))

@@ -116,7 +116,7 @@ def _whole_words(pattern: re.Pattern[bytes], data: bytes) -> Iterator[re.Match[b
             yield each
 
 
-def says_one(data: bytes, words: Collection[str]) -> bool:
+def contains_any_word(data: bytes, words: Collection[str]) -> bool:
     """Whether the bytes of a file contain one of these words as a whole word."""
     encoded = {*map(str.encode, words)}
     if len(encoded) <= _FEW:
@@ -141,7 +141,7 @@ def takes_by_name(data: bytes, words: Collection[str], modules: Collection[str],
     # out somewhere all the same.
     imports_any = b"import_module" in data or b"__import__" in data
     takes_any = imports_any and any(each in data for each in (b"getattr", b"__dict__", b"vars"))
-    return any(each in data for each in _BY_PATH) or (takes_any and says_one(data, words))
+    return any(each in data for each in _BY_PATH) or (takes_any and contains_any_word(data, words))
 
 
 def stands_alone(data: bytes, modules: Collection[str], bound: Collection[str]) -> bool:

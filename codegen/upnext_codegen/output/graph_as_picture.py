@@ -120,8 +120,8 @@ def graph_as_svg(graph: Graph) -> str:
             f"{program} took more than {_LONGEST:.0f} s for the layout: give a NAME to draw less."
         ) from None
     except (OSError, ValueError, subprocess.CalledProcessError) as error:
-        said = error.stderr.strip() if isinstance(error, subprocess.CalledProcessError) else str(error)
-        raise ConfigurationError(f"{program} could not draw the graph: {said}") from error
+        reason = error.stderr.strip() if isinstance(error, subprocess.CalledProcessError) else str(error)
+        raise ConfigurationError(f"{program} could not draw the graph: {reason}") from error
     return done.stdout
 
 

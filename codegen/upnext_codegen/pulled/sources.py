@@ -129,6 +129,6 @@ def _git(repository: str, *arguments: str) -> bytes:
     except subprocess.TimeoutExpired:
         raise ConfigurationError(f"git did not fetch {repository} within {_SECONDS} seconds.") from None
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise ConfigurationError(f"git cannot read {repository}: {said[-1] if said else 'it says nothing'}.")
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        raise ConfigurationError(f"git cannot read {repository}: {lines[-1] if lines else 'it says nothing'}.")
     return done.stdout

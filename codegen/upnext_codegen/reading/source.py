@@ -111,11 +111,11 @@ class SourceText:
         found = self._attributes.get(name)
         if found is None:
             found = self._attributes[name] = {}
-            said = re.compile(rf"(?<![\w.]){re.escape(name)}(?!\w)(?:\s*\.\s*(\w+))?")
+            mention = re.compile(rf"(?<![\w.]){re.escape(name)}(?!\w)(?:\s*\.\s*(\w+))?")
             for line in self.lines_with((name,)):
                 text = self.lines[line - 1]
                 text = text if text.isascii() else unicodedata.normalize("NFKC", text)
-                for attribute in dict.fromkeys(said.findall(text)):
+                for attribute in dict.fromkeys(mention.findall(text)):
                     found.setdefault(attribute, []).append(line)
         return found
 

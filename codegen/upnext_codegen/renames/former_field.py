@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _ANNOTATED, _FORMERLY = "Annotated", "Formerly"
 _TYPING = ("typing", "typing_extensions")
-_OURS = ("upnext",)
+_UPNEXT_MODULE = ("upnext",)
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ class FormerNames:
             start, _ = self.file.span(given[1].args[0])
             self.file.put(start, start, f'"{old}", ')
             return
-        made = f'{self._spelt(_FORMERLY, _OURS)}("{old}")'
+        made = f'{self._spelt(_FORMERLY, _UPNEXT_MODULE)}("{old}")'
         outer = written.annotation
         # An `Annotated` without metadata, which is an error, is nested in another: undoing that has to restore it.
         if isinstance(outer, cst.Subscript) and self._is(outer.value, _ANNOTATED) and len(outer.slice) > 1:
@@ -123,7 +123,7 @@ class FormerNames:
 
     def _is(self, node: cst.BaseExpression, name: str) -> bool:
         """Whether a name is one of typing or upnext, also under an alias in the file."""
-        modules = _TYPING if name == _ANNOTATED else _OURS
+        modules = _TYPING if name == _ANNOTATED else _UPNEXT_MODULE
         called = {self._imported.get(f"{module}.{name}", name) for module in modules}
         return _name(node) == name or (isinstance(node, cst.Name) and node.value in called)
 

@@ -72,7 +72,7 @@ class _Work:
     undecided: list[Undecided] = field(default_factory=list[Undecided])
     blocked: list[Undecided] = field(default_factory=list[Undecided])
     half_read: list[Undecided] = field(default_factory=list[Undecided])
-    looked_through: set[str] = field(default_factory=set[str])
+    searched_files: set[str] = field(default_factory=set[str])
     taken_back: bool = False
     askers: set[Place] = field(default_factory=set[Place])
 
@@ -115,7 +115,7 @@ class _Work:
                     handler.place, f"handler {handler.name!r} of another project names {self.old!r}: rename it there"
                 )
             return
-        self.looked_through.add(handler.place.file)
+        self.searched_files.add(handler.place.file)
         if named is None:
             file = self._readable(handler.place.file)
             function = None if file is None else file.function(handler.place)
@@ -217,7 +217,7 @@ class _Work:
 
     def send(self, send: Send) -> None:
         """Change the arguments of a send."""
-        self.looked_through.add(send.place.file)
+        self.searched_files.add(send.place.file)
         if not set(send.names) <= self.names:
             if self.old in send.fields:
                 self._block(send.place, f"this may send another event as well: {_BY_HAND}")
@@ -257,7 +257,7 @@ class _Work:
         for path, data in self.sources.holding(self.old):
             if words.search(data) is None:
                 continue
-            self.looked_through.add(path)
+            self.searched_files.add(path)
             file = self._readable(path)
             if file is None:
                 self.half_read.append(unreadable(path, self.old))
@@ -281,7 +281,7 @@ class _Work:
                 changed[path] = file.before, after
         reason = f"this text is {self.old!r}: if it means the field, change it by hand"
         undecided = {self._after(each) for each in self.undecided if each.place not in self.askers}
-        for path in self.looked_through:
+        for path in self.searched_files:
             data = changed[path][1] if path in changed else self.sources.read(path)
             places = texts_in(data, self.old, but_in=("Formerly",)).places
             undecided |= {Undecided(Place(path, *place), reason) for place in places}

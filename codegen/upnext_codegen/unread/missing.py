@@ -55,14 +55,14 @@ class MissingImports:
         imports: Each import.
         files: The files that are left out and that they lead to.
         takers: Which files take what from which.
-        looked_beyond: Whether any of this depends on files that are left out: on whether they are there, and on what
+        depends_on_left_out: Whether any of this depends on files that are left out: on whether they exist, and on what
             they hold.
     """
 
     imports: list[Missing]
     files: list[SourceFile]
     takers: Takers
-    looked_beyond: bool = False
+    depends_on_left_out: bool = False
     _targets: dict[str, dict[str, None]] = field(default_factory=dict[str, dict[str, None]])
     _behind: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
 
@@ -131,7 +131,7 @@ class _Search:
     left_out: dict[str, str]
     outside: dict[str, str]
     takers: Takers
-    looked_beyond: bool = False
+    depends_on_left_out: bool = False
     _imports: list[Missing] = field(default_factory=list[Missing])
     _names: frozenset[str] = frozenset()
     _by_stem: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
@@ -168,7 +168,7 @@ class _Search:
         kept = {path for path in targets if not leading.isdisjoint(every.behind(path))}
         imports = [each for each in every.imports if each.target in kept]
         left_out = [self._file(path) for path in sorted({each.target for each in imports if each.reason})]
-        return MissingImports(imports, left_out, self.takers, self.looked_beyond)
+        return MissingImports(imports, left_out, self.takers, self.depends_on_left_out)
 
     def _leads(self, path: str) -> bool:
         """Whether a file names upnext, or its imports lead to one that does."""
@@ -255,7 +255,7 @@ class _Search:
         for base in bases:
             way = "/".join([*filter(None, base), *module.split(".")])
             reason = self._reason(way)
-            self.looked_beyond |= bool(reason)
+            self.depends_on_left_out |= bool(reason)
             target = next((each for each in (f"{way}/__init__.py", f"{way}.py") if reason and self._is_file(each)), "")
             if target:
                 yield Missing(path, name, target, reason)
@@ -263,7 +263,7 @@ class _Search:
 
     def _to_outside(self, path: str, name: str) -> Iterator[Missing]:
         """Yield an import that leads into a path dependency outside the project."""
-        self.looked_beyond = True
+        self.depends_on_left_out = True
         root = self.outside[name.partition(".")[0]]
         way = f"{root}/{name.replace('.', '/')}"
         target = next((each for each in (f"{way}/__init__.py", f"{way}.py") if self._is_file(each)), "")

@@ -59,7 +59,7 @@ def unread(missing: MissingImports, index: FileIndex, modules: Modules, parts: P
     """
     places = _places(missing, index, parts)
     if not places:
-        return UnreadReport((), not missing.looked_beyond)
+        return UnreadReport((), not missing.depends_on_left_out)
     supposed = again(missing.files, roots_for(places))
     gains = {path: gained for path, part in supposed.items() if (gained := _gained(part, parts.get(path)))}
     reported: dict[Place, tuple[Missing, list[str]]] = {}
@@ -74,7 +74,7 @@ def unread(missing: MissingImports, index: FileIndex, modules: Modules, parts: P
             )
     roots = sorted({each.root for each, _ in reported.values() if each.root and not each.reason})
     findings = [_finding(modules, place, each, events, roots) for place, (each, events) in reported.items()]
-    return UnreadReport(tuple(findings), not missing.looked_beyond)
+    return UnreadReport(tuple(findings), not missing.depends_on_left_out)
 
 
 def _gained(part: Resolved, before: Resolved | None) -> list[str]:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from upnext_codegen.names.words_in_bytes import bound_by, holds_word, renamed, says_one, takes_by_name
+from upnext_codegen.names.words_in_bytes import bound_by, contains_any_word, holds_word, renamed, takes_by_name
 from upnext_codegen.reading.imports import UNNAMED
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Takers:
         bound = bound_by(self.index.imports(file))
         return (
             not bound.isdisjoint(words)
-            or ("*" in bound and says_one(data, words))
+            or ("*" in bound and contains_any_word(data, words))
             or holds_word(data, words)
             or takes_by_name(data, words, known, known)
         )
