@@ -186,6 +186,22 @@ def test_every_import_and_use_is_renamed_in_sources_and_tests(empty: Shell) -> N
         assert empty.text(name.replace("__", "/") + ".py") == text
 
 
+def test_an_import_that_passes_the_function_on_by_its_own_name_is_renamed_whole(empty: Shell) -> None:
+    """`from x import y as y` is how type checkers want a name to be passed on (PEP 484)."""
+    files = {
+        "shop__mail": "from shop.email import confirm as confirm\n__all__ = ['confirm']\n",
+        "shop__a": "from .mail import confirm as confirm\nasync def f(): await confirm.send(n=1)\n",
+        "shop__b": "from shop import mail as m\nfrom shop.mail import (\n    confirm as sure,\n)\nx = m.confirm\n",
+    }
+    project(empty, DEFINITIONS["plain"][0], **files)
+    assert empty.run("rename", "handler", "confirm", "send_mail", "--write").code == 0
+    for name, text in files.items():
+        assert empty.text(name.replace("__", "/") + ".py") == text.replace("confirm", "send_mail")
+    assert empty.run("rename", "handler", "send_mail", "confirm", "--write").code == 0
+    for name, text in files.items():
+        assert empty.text(name.replace("__", "/") + ".py") == text
+
+
 def test_a_name_on_the_server_that_is_spelt_like_the_function_stays(empty: Shell) -> None:
     """As where the names of Celery's tasks were kept for the events."""
     files = {

@@ -217,7 +217,11 @@ def _rename_uses(file: Edits, module: str, names: set[str], old: str, new: str) 
     for source, alias in references.imported(file, module):
         if alias.evaluated_name == old and f"{source}.{old}" in names:
             file.replace(alias.name, new)
-            is_bare = is_bare or alias.asname is None
+            # `import confirm as confirm` gives the function its own name: the uses are renamed, and so is that.
+            keeps_name = (alias.evaluated_alias or old) == old
+            if alias.asname is not None and keeps_name:
+                file.replace(alias.asname.name, new)
+            is_bare = is_bare or keeps_name
     for node, is_attribute in references.uses(file, module, names):
         file.replace(node, new)
         renamed[node] = is_attribute
